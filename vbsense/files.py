@@ -1,0 +1,247 @@
+"""One HDF5 file for each dataset, which is either whole and verified or not there.
+
+A file can be opened by ``xarray.open_dataset(path, engine="h5netcdf")`` and by plain h5py. All
+frequencies of a pixel lie together, so that a fit of a few pixels reads a few chunks. The attribute
+``sha256`` covers the variables. A seal behind the end of the HDF5 data covers the whole file, so that
+damage is seen before HDF5 parses it; other programs ignore it, and drop it when they edit the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import glob
+import os
+import secrets
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import xarray as xr
+
+import vbsense
+from vbsense import durable
+from vbsense.container import write
+from vbsense.data import LayoutError, check
+from vbsense.seal import add_seal, seal_fits
+from vbsense.stored import Stored, decode, digest, encode, read_attributes
+from vbsense.untrusted import check_structure
+
+__all__ = ["load", "refuse_existing", "save", "summary"]
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def save(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a dataset to an HDF5 file, read it back and only then give it its name.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A sweep, fit or map. ``software`` and ``created`` are added where absent.
+    path : str or Path
+        Usually ending in ``.h5``; its folder must exist.
+    overwrite : bool, default False
+        Replace an existing file.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    LayoutError
+        If the dataset does not have its layout or holds what the file cannot.
+    FileExistsError
+        If there is a file and `overwrite` is False.
+    OSError
+        If the disk is full or fails; an existing file is then untouched.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from vbsense.data import make_sweep
+    >>> sweep = make_sweep(np.ones((11, 4, 5)), np.linspace(3.2e9, 3.7e9, 11), pixel_size=1e-7, exposure=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load(save(sweep, folder + "/sweep.h5")).equals(sweep)
+    True
+    """
+    path = Path(path)
+    refuse_existing(path, overwrite=overwrite)
+    variables, attributes = encode(check(dataset))
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    attributes = {"software": f"vbsense {vbsense.__version__}", "created": now} | attributes
+    attributes["sha256"] = digest(variables)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        write(temporary, variables, attributes)
+        add_seal(temporary)
+        _verify(temporary, path, attributes["sha256"])
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    durable.sync_folder(path.parent)
+    return path
+
+
+def load(path: str | Path) -> xr.Dataset:
+    """Read a dataset into memory, after checking the file, its checksum and its layout.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `save` wrote. Nothing outside this file is opened, whatever it says.
+
+    Returns
+    -------
+    xarray.Dataset
+        A sweep, fit or map.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    LayoutError
+        If it is not HDF5, not of this package, damaged, or holds what is not accepted.
+    """
+    path = Path(path)
+    with _opened(path) as (variables, attributes):
+        read = {name: Stored(v.dims, v.values[()], v.attrs) for name, v in variables.items()}
+        expected = attributes.pop("sha256", None)
+        if expected is None:
+            warnings.warn(f"{path} has no checksum, so damage cannot be seen; save it anew", UserWarning, stacklevel=2)
+        elif digest(read) != expected:
+            raise LayoutError("its data do not fit its checksum; restore a copy, or save what another program edited")
+        return check(decode(read, attributes))
+
+
+def summary(path: str | Path, *, verify: bool = False) -> dict[str, Any]:
+    """Say what a file holds without reading its images.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `save` wrote.
+    verify : bool, default False
+        Read everything and compare with the checksums.
+
+    Returns
+    -------
+    dict
+        ``path``, ``bytes``, ``schema``, ``sizes``, ``variables`` (dims, dtype and units of each),
+        ``units``, ``attributes``, ``sha256`` and ``sha256_ok`` (None unless `verify`).
+
+    Raises
+    ------
+    FileNotFoundError, LayoutError
+        As `load`; but a checksum that does not fit is reported, not raised.
+    """
+    path = Path(path)
+    with _opened(path, sealed=False) as (stored, attributes):
+        sha256 = attributes.pop("sha256", None)
+        kinds = {n: {"dims": v.dims, "dtype": str(v.values.dtype)} for n, v in stored.items()}
+        return {
+            "path": str(path),
+            "bytes": path.stat().st_size,
+            "schema": attributes["schema"],
+            "sizes": {dim: n for v in stored.values() for dim, n in zip(v.dims, v.values.shape, strict=True)},
+            "variables": {n: kind | {"units": stored[n].attrs.get("units")} for n, kind in kinds.items()},
+            "units": {n: v.attrs["units"] for n, v in stored.items() if "units" in v.attrs},
+            "attributes": attributes,
+            "sha256": sha256,
+            "sha256_ok": _is_sound(path, stored, sha256) if verify else None,
+        }
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise if `path` cannot become a new file, before any work is done for it."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; give another name, or overwrite=True to replace it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"folder {path.parent} does not exist; create it first")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what a killed `save` of the same file left; one that is at work is younger than an hour."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > 3600:
+                leftover.unlink()
+
+
+def _verify(temporary: Path, path: Path, expected: str) -> None:
+    try:
+        with _opened(temporary) as (variables, _):
+            sound = digest(variables) == expected
+    except LayoutError as error:
+        raise OSError(f"{path} cannot be read back ({error}); nothing was kept, use another disk") from error
+    if not sound:
+        raise OSError(f"{path}: what was read back differs from what was written; nothing was kept, use another disk")
+
+
+def _is_sound(path: Path, variables: Mapping[str, Stored], expected: str | None) -> bool:
+    try:
+        return seal_fits(path) and digest(variables) == expected
+    except OSError:  # HDF5 found a damaged chunk
+        return False
+
+
+@contextlib.contextmanager
+def _opened(path: Path, *, sealed: bool = True) -> Iterator[tuple[dict[str, Stored], dict[str, Any]]]:
+    """Variables (not yet read) and attributes of a file that is fit to be read; every error is one line."""
+    _check_beginning(path)
+    try:
+        if sealed and not seal_fits(path):
+            raise LayoutError("it is damaged (its seal does not fit); restore a copy, or convert its spool again")
+        with h5py.File(path, "r", locking="best-effort") as h5:
+            _check_schema(h5)
+            check_structure(h5)
+            yield _variables(h5), read_attributes(h5.attrs)
+    except LayoutError as error:
+        raise LayoutError(f"{path}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # HDF5 answers damage with OSError, KeyError, RuntimeError, ValueError and others
+        line = str(error).partition("\n")[0]
+        raise LayoutError(f"{path} is damaged ({line}); restore a copy, or convert its spool again") from None
+
+
+def _check_beginning(path: Path) -> None:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; check the name and the folder")
+    if not path.is_file():
+        raise LayoutError(f"{path} is not a regular file; give the name of an HDF5 file")
+    with open(path, "rb") as file:
+        beginning = file.read(len(SIGNATURE))
+    if not beginning:
+        raise LayoutError(f"{path} is empty; restore a copy, or convert its spool again")
+    if beginning != SIGNATURE:
+        raise LayoutError(f"{path} is not an HDF5 file (it begins with {beginning!r}); give a file written by vbsense")
+
+
+def _check_schema(h5: h5py.File) -> None:
+    schema = h5.attrs.get("schema")
+    if not isinstance(schema, str) or not schema.startswith("vbsense."):
+        raise LayoutError(f"its schema is {schema!r}: HDF5, but not a file of vbsense; build a dataset with make_sweep")
+
+
+def _variables(h5: h5py.File) -> dict[str, Stored]:
+    with h5netcdf.File(h5, "r") as file:
+        dims = {name: variable.dimensions for name, variable in file.variables.items()}
+    return {name: Stored(dims[name], _values(h5[name]), read_attributes(h5[name].attrs)) for name in dims}
+
+
+def _values(variable: h5py.Dataset) -> Any:
+    """The variable itself, read later; text is short and read at once."""
+    if h5py.check_string_dtype(variable.dtype) is None:
+        return variable
+    return np.asarray(variable.asstr()[()], dtype=object)

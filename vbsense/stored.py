@@ -1,0 +1,150 @@
+"""Between a dataset in memory and the plain variables that a file holds: encode, decode, digest.
+
+A file knows numbers and text. Booleans become int8 with the attribute ``dtype = "bool"``, as xarray
+does it; coordinates that are no dimension are listed in the attribute ``coordinates`` of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from vbsense.data import LayoutError
+
+__all__ = ["Stored", "decode", "digest", "encode", "read_attributes"]
+
+# xarray and HDF5 give these a meaning of their own.
+RESERVED = {"CLASS", "DIMENSION_LIST", "NAME", "REFERENCE_LIST", "_FillValue", "_NCProperties", "_Netcdf4Coordinates"}
+RESERVED |= {"_Netcdf4Dimid", "_nc3_strict", "add_offset", "coordinates", "dtype", "missing_value", "scale_factor"}
+_OURS = {"coordinates", "dtype"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A variable as a file holds it; `values` is an array, or a variable of an open file."""
+
+    dims: tuple[str, ...]
+    values: Any
+    attrs: dict[str, Any]
+
+
+def encode(dataset: xr.Dataset) -> tuple[dict[str, Stored], dict[str, Any]]:
+    """Variables and attributes of `dataset` in the form in which they are stored.
+
+    Raises
+    ------
+    LayoutError
+        Naming the variable or attribute that no file can hold, and what to do.
+    """
+    variables = {str(name): _encode_variable(str(name), v) for name, v in dataset.variables.items()}
+    attributes = _encode_attributes("the dataset", {k: v for k, v in dataset.attrs.items() if k != "sha256"})
+    if beside := sorted(str(name) for name in dataset.coords if name not in dataset.dims):
+        attributes["coordinates"] = " ".join(beside)
+    return variables, attributes
+
+
+def decode(variables: Mapping[str, Stored], attributes: Mapping[str, Any]) -> xr.Dataset:
+    """The dataset that `encode` took apart; values are read into memory."""
+    beside = str(attributes.get("coordinates", "")).split()
+    arrays = {name: xr.Variable(v.dims, _decode_values(v), _without(v.attrs, _OURS)) for name, v in variables.items()}
+    dataset = xr.Dataset(arrays, attrs=_without(attributes, _OURS))
+    return dataset.set_coords([name for name in beside if name in arrays])
+
+
+def digest(variables: Mapping[str, Stored]) -> str:
+    """SHA-256 over names, dimensions, types, shapes and bytes of all variables, in hexadecimal.
+
+    Examples
+    --------
+    >>> one = Stored(("x",), np.arange(3.0), {})
+    >>> digest({"a": one}) == digest({"a": one}), digest({"a": one}) == digest({"b": one})
+    (True, False)
+    """
+    total = hashlib.sha256()
+    for name in sorted(variables):
+        v = variables[name]
+        kind = "text" if v.values.dtype.kind in "OU" else v.values.dtype.newbyteorder("<").str
+        total.update(repr((name, v.dims, kind, tuple(v.values.shape))).encode())
+        # Slab by slab: a file is verified without holding it. Chunks have length 1 in leading dimensions.
+        for index in np.ndindex(v.values.shape[:-3]):
+            total.update(_bytes(np.asarray(v.values[index])))
+    return total.hexdigest()
+
+
+def read_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of an open file or variable: float, int and str as such, arrays as arrays."""
+    return {name: _plain(attributes[name]) for name in attributes if name not in RESERVED - _OURS}
+
+
+def _bytes(values: np.ndarray) -> Any:
+    if values.dtype.kind in "OU":
+        return b"".join(len(text).to_bytes(8, "little") + text for text in (str(v).encode() for v in values.flat))
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).data
+
+
+def _without(attributes: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if name not in names}
+
+
+def _encode_variable(name: str, variable: xr.Variable) -> Stored:
+    values, attrs = np.asarray(variable.values), _encode_attributes(f"variable {name!r}", variable.attrs)
+    if not name or "/" in name or " " in name or name == ".":
+        raise LayoutError(f"variable {name!r} cannot be stored under this name; use letters, digits and '_'")
+    if values.dtype.kind == "b":
+        values, attrs = values.astype(np.int8), attrs | {"dtype": "bool"}
+    elif values.dtype.kind in "OU":
+        if not all(isinstance(v, str) for v in values.flat):
+            raise LayoutError(f"variable {name!r} holds objects that are not text; store numbers or text")
+        values = values.astype(object)
+    elif values.dtype.kind not in "fiu" or values.dtype.itemsize > 8 or values.dtype == np.float16:
+        raise LayoutError(f"variable {name!r} has dtype {values.dtype}; convert it to float32, float64 or an integer")
+    else:
+        values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    return Stored(tuple(map(str, variable.dims)), values, attrs)
+
+
+def _decode_values(variable: Stored) -> np.ndarray:
+    values = np.asarray(variable.values[()])
+    if values.dtype.kind == "O":
+        return values.astype(str)
+    return values.astype(bool) if variable.attrs.get("dtype") == "bool" else values
+
+
+def _encode_attributes(where: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _encode_attribute(where, str(name), value) for name, value in attributes.items()}
+
+
+def _encode_attribute(where: str, name: str, value: Any) -> Any:
+    what = f"attribute {name!r} of {where}"
+    if name in RESERVED:
+        raise LayoutError(f"{what} has a name that the file format keeps for itself; rename it")
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise LayoutError(f"{what} holds a NUL character or half a surrogate pair; remove it")
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind == "b":
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "fiuU" or array.ndim > 1 or (array.dtype.itemsize > 8 and array.dtype.kind != "U"):
+        raise LayoutError(f"{what} is {_short(value)}; store a number, text, a list of them, or JSON text")
+    return array.astype(object) if array.dtype.kind == "U" else array[()]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:40]}... ({type(value).__name__})" if len(text) > 40 else f"{text} ({type(value).__name__})"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, (np.float64, np.int64)):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OS":
+        return np.array([v.decode() if isinstance(v, bytes) else v for v in value.flat], dtype=str)
+    return value
