@@ -1,0 +1,309 @@
+"""One block of spectra from electrons to parameters in SI units: load, start, weigh, fit, look again, scale back.
+
+Nothing here depends on the other spectra of the block, so that a result does not change with the company that a
+spectrum keeps, with the number of threads, or with a dead pixel next to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vbsense.analysis._lm import PAD, fit_block
+from vbsense.analysis._load import load_block, scatter_of_neighbours
+from vbsense.analysis._options import Options
+from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines, make_templates
+from vbsense.flags import FATAL, FLAGS
+from vbsense.lineshape import Model
+
+__all__ = ["BLOCK", "Plan", "Result", "make_plan", "solve_block"]
+
+BLOCK = 2048  # spectra; signals, starts and results of a block stay in the second-level cache
+
+# Templates: width and number. The first serve nearly all sweeps, for matched filters are not particular about
+# the width; the others are tried on spectra whose fit is suspicious. Widths are in units of half the span.
+LADDER = ((0.3, 24), (0.08, 64), (0.025, 128))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the blocks of one fit have in common. "Scaled" frequency runs from -1 to 1 over the sweep."""
+
+    model: Model
+    kernel: Any  # compiled
+    lines: tuple[tuple[int, int, int], ...]
+    options: Options
+    dtype: Any  # float32 or float64: the precision of the fit
+    x: np.ndarray  # (m,) scaled frequency, padded
+    points: int
+    middle: float  # Hz
+    half: float  # Hz
+    signal: np.ndarray  # (plane, frequency, pixel) electrons
+    error: np.ndarray | None  # one sigma of `signal`
+    measured: np.ndarray  # (plane, frequency) bool
+    count: np.ndarray  # (plane,) points measured
+    roots: np.ndarray  # (plane, m) square roots of weights, largest 1
+    frames: np.ndarray | None  # (plane,) at the points of weight 1; None: the noise is not known
+    read_noise: float  # electrons
+    limit: int
+    covariance: bool  # wanted
+    templates: tuple[Templates, ...]
+
+    @property
+    def free(self) -> int:
+        """Number of free parameters."""
+        return int((~self.options.fixed).sum())
+
+    def scales(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Factor ``(n, parameter)`` and shift ``(parameter,)`` from scaled parameters to SI units."""
+        factor = {"electron": level, "Hz": np.full_like(level, self.half), "1": np.ones_like(level)}
+        shift = [self.middle if name in self.model.positions else 0.0 for name in self.model.parameters]
+        return np.stack([factor[unit] for unit in self.model.units], -1), np.array(shift)
+
+
+@dataclass
+class Spectra:
+    """A block, scaled. The first axis of each array is the spectrum."""
+
+    rows: np.ndarray  # (n, m) signal over level, in the precision of the fit
+    level: np.ndarray  # electrons
+    number: np.ndarray  # of the spectrum in the sweep
+    roots: np.ndarray  # (k, m)
+    root_of: np.ndarray
+    share: np.ndarray
+    noise: np.ndarray  # variance of a point of weight 1
+    count: np.ndarray  # points measured
+    box: np.ndarray  # (n, 2, parameter)
+    flags: np.ndarray
+
+    def take(self, index: np.ndarray) -> Spectra:
+        """Keep the spectra `index`."""
+        kept = {name: value if name == "roots" else value[index] for name, value in vars(self).items()}
+        return Spectra(**kept)
+
+
+@dataclass
+class Result:
+    """Fitted parameters, scaled at first."""
+
+    p: np.ndarray  # (n, parameter)
+    variance: np.ndarray  # (n, parameter)
+    covariance: np.ndarray  # (n, parameter, parameter), over `Spectra.noise` while scaled
+    chi2: np.ndarray  # reduced
+    evaluations: np.ndarray
+    flags: np.ndarray
+    poor: np.ndarray  # bool: little of what is to be explained is explained
+
+    def replace(self, index: np.ndarray, other: Result, which: np.ndarray) -> None:
+        """Take the spectra `which` of `other` in place of ``index[which]``."""
+        for name, values in vars(other).items():
+            getattr(self, name)[index[which]] = values[which]
+
+
+def make_plan(
+    model: Model, options: Options, dtype: Any, frequency: np.ndarray, frames: np.ndarray, known: bool, **data: Any
+) -> Plan:
+    """Scale the frequencies, weigh the points and build the templates.
+
+    Parameters
+    ----------
+    model, options, dtype
+        As in `Plan`.
+    frequency : ndarray, (m,)
+        In Hz.
+    frames : ndarray, (plane, m)
+        Frames averaged into each point; 0 where there are none.
+    known : bool
+        Whether `frames` are known, and with them the shot noise.
+    **data
+        The remaining fields of `Plan`.
+    """
+    points = frequency.size
+    middle, half = (frequency[0] + frequency[-1]) / 2, max((frequency[-1] - frequency[0]) / 2, 1.0)
+    x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
+    x[:points] = (frequency - middle) / half
+    ladder: list[Templates] = []
+    if model.lines and model.guess is None and points > 1:
+        ladder = [make_templates(model, x, points, *rung) for rung in _ladder(model, options, half, points)]
+    measured, best = frames > 0, np.maximum(frames.max(1), 1)
+    roots = np.zeros((len(frames), x.size), dtype)
+    roots[:, :points] = np.sqrt(frames / best[:, None]) if known else measured
+    return Plan(
+        model=model, kernel=model.compiled(), lines=model.lines, options=options, dtype=dtype, x=x.astype(dtype), points=points, middle=middle, half=half,
+        measured=measured, count=measured.sum(1), roots=roots, frames=best if known else None,
+        templates=tuple(ladder), **data,
+    )  # fmt: skip
+
+
+def _ladder(model: Model, options: Options, half: float, points: int) -> list[tuple[float, int]]:
+    """Widths and numbers of templates: from a start value or from bounds of the width if the caller gave them."""
+    width = model.lines[0][1]
+    if width in options.start:
+        fwhm = float(np.nanmean(options.start[width])) / half
+    elif options.given[width] and np.isfinite(options.upper[width]) and options.lower[width] > 0:
+        fwhm = float(np.sqrt(options.lower[width] * options.upper[width])) / half
+    else:
+        return [LADDER[0], *(rung for rung in LADDER[1:] if rung[0] > 3 / points)]
+    return [(fwhm, int(np.clip(2 * np.ceil(3.5 / fwhm), 16, 128)))]
+
+
+def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[Result, np.ndarray]:
+    """Fit spectra `first` to `last` (not included).
+
+    Parameters
+    ----------
+    plan : Plan
+        What is common to all.
+    first, last : int
+        Numbers counted over planes and pixels.
+    masked : ndarray of bool, (last - first,)
+        Spectra to leave out.
+
+    Returns
+    -------
+    Result
+        In SI units; NaN where a fatal flag is set.
+    errors : ndarray, (n, parameter)
+        One sigma.
+    """
+    spectra = _load(plan, first, last, masked)
+    result = _attempt(plan, spectra, plan.templates[0] if plan.templates else None)
+    for templates in plan.templates[1:]:
+        index = np.flatnonzero((spectra.flags == 0) & ((result.flags != 0) | result.poor))
+        if index.size:
+            other = _attempt(plan, spectra.take(index), templates)
+            before, after = result.flags[index] & FATAL == 0, other.flags & FATAL == 0
+            better = after & (~before | (other.chi2 < 0.99 * result.chi2[index]))
+            result.replace(index, other, better)
+    return _to_physical(plan, spectra, result)
+
+
+def _load(plan: Plan, first: int, last: int, masked: np.ndarray) -> Spectra:
+    n, m = last - first, plan.x.size
+    rows, flags = np.zeros((n, m), plan.dtype), np.zeros(n, np.uint16)
+    level = load_block(plan.signal, first, plan.measured, rows, flags)
+    number = np.arange(first, last)
+    plane = number // plan.signal.shape[2]
+    count = plan.count[plane]
+    roots, root_of, share, noise = _noise(plan, first, rows, level, plane, flags)
+    flags[count <= plan.free] |= FLAGS["few_points"].bit
+    flags[masked] = FLAGS["masked"].bit
+    factor, shift = plan.scales(level)
+    box = np.stack([(plan.options.lower - shift) / factor, (plan.options.upper - shift) / factor], 1)
+    # Below this relative noise rounding of the signal is what limits the fit.
+    noise = np.maximum(noise, 256 * np.finfo(plan.dtype).eps ** 2)
+    share, box = share.astype(plan.dtype), box.astype(plan.dtype)
+    return Spectra(rows, level, number, roots, root_of, share, noise, count, box, flags)
+
+
+def _noise(
+    plan: Plan, first: int, rows: np.ndarray, level: np.ndarray, plane: np.ndarray, flags: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Square roots of weights, which row of them, the share of shot noise, and the variance at weight 1 (relative)."""
+    if plan.error is not None:
+        return _given_noise(plan, first, level, plane, flags)
+    if plan.frames is not None:
+        shot, read = 1 / level, (plan.read_noise / level) ** 2
+        return plan.roots, plane, shot / (shot + read), (shot + read) / plan.frames[plane]
+    variance = np.empty(len(rows))
+    scatter_of_neighbours(first, plan.signal.shape[2], plan.measured, rows, variance)
+    return plan.roots, plane, np.zeros(len(rows)), variance
+
+
+def _given_noise(
+    plan: Plan, first: int, level: np.ndarray, plane: np.ndarray, flags: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    assert plan.error is not None
+    pixel = (first + np.arange(len(level))) % plan.signal.shape[2]
+    sigma = plan.error[plane, :, pixel].astype(float)
+    valid = plan.measured[plane]
+    bad = valid & ~((sigma > 0) & np.isfinite(sigma))
+    flags[bad.any(1)] |= FLAGS["nan_input"].bit
+    valid = valid & ~bad
+    least = np.min(sigma, axis=1, where=valid, initial=np.inf)
+    least[~np.isfinite(least)] = 1.0
+    roots = np.zeros((len(level), plan.x.size), plan.dtype)
+    roots[:, : plan.points] = np.where(valid, least[:, None] / np.where(valid, sigma, 1), 0)
+    return roots, np.arange(len(level)), np.zeros(len(level)), (least / level) ** 2
+
+
+def _start(plan: Plan, spectra: Spectra, templates: Templates | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Start values ``(n, parameter)``, scaled, flags, and the sum of squares about the mean."""
+    n = len(spectra.rows)
+    factor, shift = plan.scales(spectra.level)
+    p, flags = _middle(plan, n), spectra.flags.copy()
+    total = np.full(n, np.inf)
+    if templates is not None:
+        rows = np.zeros((4 * -(-n // 4), plan.x.size), np.float32)
+        rows[:n] = spectra.rows
+        found = np.zeros((len(rows), p.shape[1]))
+        columns = [i for line in plan.lines for i in line]
+        offset = plan.model.index("offset")
+        total, explained = (a[:n] for a in find_lines(rows, plan.points, templates, plan.lines, offset, found))
+        p[:, [offset, *columns]] = found[:n, [offset, *columns]]
+        scatter = (total - explained) / max(plan.points - 2 * len(plan.lines) - 1, 1)
+        weak = explained < SIGNIFICANT * np.maximum(np.maximum(scatter, spectra.noise), 1e-13)
+        flags[weak & (flags == 0)] = FLAGS["no_dip"].bit
+    elif plan.model.guess is not None:
+        frequency = plan.middle + plan.half * plan.x[: plan.points].astype(float)
+        signal = spectra.rows[:, : plan.points] * spectra.level[:, None]
+        p = (np.asarray(plan.model.guess(frequency, signal), dtype=float) - shift) / factor
+    for i, value in plan.options.start.items():
+        own = value if value.ndim == 0 else value.ravel()[spectra.number]
+        own = (own - shift[i]) / factor[:, i]
+        p[:, i] = np.where(np.isfinite(own), own, p[:, i])
+    p = np.clip(p, spectra.box[:, 0], spectra.box[:, 1])
+    flags[(flags == 0) & ~np.isfinite(p).all(1)] = FLAGS["not_converged"].bit
+    return p.astype(plan.dtype), flags, total
+
+
+def _middle(plan: Plan, n: int) -> np.ndarray:
+    """Start of parameters that nothing else tells: the middle of their bounds."""
+    lower, upper = plan.options.lower, plan.options.upper
+    open_ended = ~(np.isfinite(lower) & np.isfinite(upper))
+    middle = np.where(open_ended, 0.0, (np.where(open_ended, 0, lower) + np.where(open_ended, 0, upper)) / 2)
+    return np.tile(middle, (n, 1))
+
+
+def _attempt(plan: Plan, spectra: Spectra, templates: Templates | None) -> Result:
+    p, flags, total = _start(plan, spectra, templates)
+    n, size = p.shape
+    covariance = np.full((n, size, size), np.nan, plan.dtype)
+    quality = np.zeros((n, 2), plan.dtype)
+    started, noise = flags == 0, spectra.noise
+    fit_block(
+        plan.kernel, plan.x, spectra.rows, spectra.roots, spectra.root_of, spectra.share,
+        noise.astype(plan.dtype), spectra.box, plan.options.fixed, plan.limit, p, covariance, quality, flags,
+    )  # fmt: skip
+    degrees = np.maximum(spectra.count - plan.free, 1)
+    chi2 = quality[:, 0].astype(float) / noise / degrees
+    bend = 1 + 5 * np.sqrt(2 / degrees)
+    poor = started & (chi2 > bend) & ((chi2 - 1) * degrees > 0.15 * (total / noise - degrees))
+    variance = np.diagonal(covariance, axis1=1, axis2=2) * noise[:, None]
+    failed = started & (flags & FLAGS["not_converged"].bit == 0) & ~np.isfinite(variance.sum(1) + chi2)
+    flags[failed] |= FLAGS["no_covariance"].bit
+    return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, poor)
+
+
+def _to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, np.ndarray]:
+    factor, shift = plan.scales(spectra.level)
+    result.p = result.p * factor + shift
+    # Without known noise chi-squared says how large it is.
+    scale = np.sqrt(result.chi2) if plan.error is None and plan.frames is None else np.ones(len(factor))
+    held = (result.variance == 0) & ~plan.options.fixed  # on a bound: there is no symmetric error
+    errors = np.where(held, np.nan, np.sqrt(result.variance) * factor * scale[:, None])
+    for _, _, contrast in plan.lines:
+        weak = ~(result.p[:, contrast] > 3 * errors[:, contrast]) & (not plan.options.fixed[contrast])
+        result.flags[weak & (result.flags & FATAL == 0)] |= FLAGS["low_significance"].bit
+    for i in np.flatnonzero(plan.options.fixed):
+        result.p[:, i] = plan.options.start[i]  # exactly what was asked for
+    failed = result.flags & FATAL != 0
+    result.p[failed], errors[failed], result.chi2[failed] = np.nan, np.nan, np.nan
+    if plan.covariance:
+        factor = factor * (scale * np.sqrt(spectra.noise))[:, None]
+        result.covariance = result.covariance * factor[:, :, None] * factor[:, None, :]
+        lost = held | failed[:, None]
+        result.covariance[lost[:, :, None] | lost[:, None, :]] = np.nan
+    return result, errors

@@ -1,0 +1,117 @@
+"""From the layout of a file to that of the fit: one row per spectrum, divided by its level. Compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import boolean, float32, float64, int64, types, uint16, void
+
+from vbsense._jit import kernel
+from vbsense.flags import FLAGS
+
+__all__ = ["load_block", "scatter_of_neighbours"]
+
+NAN_INPUT = FLAGS["nan_input"].bit
+NO_SIGNAL = FLAGS["no_signal"].bit
+RUN = 16  # pixels that are copied together: their values at one frequency share a cache line
+
+
+@kernel(
+    [
+        void(types.Array(s, 3, "C", readonly=True), int64, r[:, ::1])
+        for s in (float32, float64)
+        for r in (float32, float64)
+    ]
+)
+def _copy(signal, first, rows):
+    points, pixels = signal.shape[1], signal.shape[2]
+    i = 0
+    while i < rows.shape[0]:
+        plane, pixel = (first + i) // pixels, (first + i) % pixels
+        run = min(rows.shape[0] - i, pixels - pixel, RUN)
+        for m in range(points):
+            for j in range(run):
+                rows[i + j, m] = signal[plane, m, pixel + j]
+        i += run
+
+
+@kernel([void(boolean[::1], r[::1]) for r in (float32, float64)])
+def _fill(valid, row):
+    """Give points that were not measured the value of a neighbour: their weight is zero, but they must be finite."""
+    last = -1
+    for m in range(valid.size):
+        if valid[m]:
+            if last < 0:
+                row[:m] = row[m]
+            last = m
+        elif last >= 0:
+            row[m] = row[last]
+
+
+@kernel([void(int64, int64, boolean[:, ::1], r[:, ::1], float64[::1], uint16[::1]) for r in (float32, float64)])
+def _scale(first, pixels, measured, rows, level, flags):
+    points = measured.shape[1]
+    for i in range(rows.shape[0]):
+        valid, row = measured[(first + i) // pixels], rows[i]
+        total, count = 0.0, 0
+        for m in range(points):
+            total += row[m] if valid[m] else 0.0
+            count += 1 if valid[m] else 0
+        mean = total / count if count > 0 else 0.0
+        if not math.isfinite(mean):
+            flags[i] |= NAN_INPUT
+        elif not mean > 0.0 and count > 0:
+            flags[i] |= NO_SIGNAL
+        usable = math.isfinite(mean) and mean > 0.0
+        level[i] = mean if usable else 1.0
+        if not usable:
+            row[:] = 1
+            continue
+        inverse = 1.0 / mean
+        for m in range(points):
+            row[m] = row[m] * inverse
+        if count < points:
+            _fill(valid, row)
+
+
+@kernel([void(int64, int64, boolean[:, ::1], r[:, ::1], float64[::1]) for r in (float32, float64)])
+def scatter_of_neighbours(first, pixels, measured, rows, variance):
+    """Variance of a point from second differences, which lines that are sampled well hardly enter."""
+    points = measured.shape[1]
+    for i in range(rows.shape[0]):
+        valid, row = measured[(first + i) // pixels], rows[i]
+        total, count = 0.0, 0
+        for m in range(1, points - 1):
+            if valid[m - 1] and valid[m] and valid[m + 1]:
+                bend = float(row[m - 1]) - 2.0 * float(row[m]) + float(row[m + 1])
+                total += bend * bend
+                count += 1
+        variance[i] = total / (6.0 * count) if count > 0 else 1.0
+
+
+def load_block(signal: np.ndarray, first: int, measured: np.ndarray, rows: np.ndarray, flags: np.ndarray) -> np.ndarray:
+    """Copy spectra into rows, divided by their level.
+
+    Parameters
+    ----------
+    signal : ndarray, (plane, frequency, pixel)
+        All data (electrons).
+    first : int
+        Number of the first spectrum, counted over planes and pixels.
+    measured : ndarray of bool, (plane, frequency)
+        Where there are data.
+    rows : ndarray, (n, m)
+        Filled; the padding stays as it is.
+    flags : ndarray of uint16, (n,)
+        Spectra that are not finite, or not positive on average, get a flag and a row of ones.
+
+    Returns
+    -------
+    ndarray, (n,)
+        The level of each spectrum (electrons): the mean of what was measured, 1 where there is a flag.
+    """
+    level = np.empty(len(rows))
+    _copy(signal, first, rows)
+    _scale(first, signal.shape[2], measured, rows, level, flags)
+    return level

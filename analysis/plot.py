@@ -1,0 +1,210 @@
+"""Pictures of sweeps, fits and maps: every function draws into the axes that it is given.
+
+SI inside, scaled only here: micrometres, gigahertz, microtesla.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from vbsense.analysis.wire import WireFit
+
+__all__ = ["cut", "light_image", "pixel_map", "pulls", "sensitivity_histogram", "site_map", "site_spectrum"]
+
+# A colour-blind safe trio: data, model, truth.
+DATA, MODEL, TRUTH = "#33415c", "#d1495b", "#2a9d8f"
+
+
+def light_image(sweep: xr.Dataset, sites: xr.Dataset, ax: Any) -> Any:
+    """Mean light of a sweep of images, with the sites drawn on it.
+
+    Parameters
+    ----------
+    sweep : xarray.Dataset
+        Images.
+    sites : xarray.Dataset
+        Anything with coordinates `x`, `y` on `site` (m).
+    ax : matplotlib.axes.Axes
+        Drawn into.
+
+    Returns
+    -------
+    matplotlib.image.AxesImage
+    """
+    mean = sweep["signal"].mean([d for d in sweep["signal"].dims if d not in ("y", "x")])
+    x, y = sweep["x"].values * 1e6, sweep["y"].values * 1e6
+    half = (x[1] - x[0]) / 2
+    extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
+    image = ax.imshow(mean / 1e3, origin="lower", extent=extent, cmap="inferno")
+    ax.plot(sites["x"] * 1e6, sites["y"] * 1e6, ".", color="white", markersize=2, alpha=0.8)
+    ax.set(xlabel="x (µm)", ylabel="y (µm)", title=f"Light and the {sites.sizes['site']} sites")
+    ax.figure.colorbar(image, ax=ax, label="kilo-electrons per pixel and frame")
+    return image
+
+
+def site_spectrum(site_sweep: xr.Dataset, fit: xr.Dataset, site: int, ax: Any) -> None:
+    """Spectrum of one site (first polarity), its errors and its fit.
+
+    Parameters
+    ----------
+    site_sweep, fit : xarray.Dataset
+        As `unmix` and `fit_sweep` give them.
+    site : int
+        Which one.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+    """
+    from vbsense.lineshape import get_model
+
+    pick = {d: 0 for d in site_sweep["signal"].dims if d not in ("frequency", "site")} | {"site": site}
+    one, fitted = site_sweep.isel(pick), fit.isel(pick)
+    model = get_model(str(fit.attrs["model"]))
+    level = float(fitted["offset"])
+    frequency = one["frequency"].values
+    error = one["signal_err"].values / level if "signal_err" in one else None
+    ax.errorbar(frequency / 1e9, one["signal"] / level, error, fmt=".", color=DATA, markersize=4, linewidth=0.8)
+    fine = np.linspace(frequency[0], frequency[-1], 500)
+    curve = model.evaluate(fine, np.array([float(fitted[name]) for name in model.parameters])) / level
+    ax.plot(fine / 1e9, curve, color=MODEL, label=f"{model.name} fit")
+    ax.set(xlabel="Frequency (GHz)", ylabel="Light / off resonance", title=f"Spectrum of site {site}")
+    ax.legend(frameon=False)
+
+
+def site_map(field: xr.Dataset, ax: Any, *, wire: WireFit | None = None) -> Any:
+    """Bz of every site.
+
+    Parameters
+    ----------
+    field : xarray.Dataset
+        A map on sites.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+    wire : WireFit, optional
+        Whose edges are drawn.
+
+    Returns
+    -------
+    matplotlib.collections.PathCollection
+    """
+    Bz = field["B"].sel(component="z").values * 1e6
+    limit = float(np.nanmax(np.abs(Bz))) if np.isfinite(Bz).any() else 1.0
+    dots = ax.scatter(
+        field["x"] * 1e6, field["y"] * 1e6, c=Bz, cmap="RdBu_r", vmin=-limit, vmax=limit, s=36, marker="s", linewidths=0
+    )
+    if wire is not None:
+        _edges(field, wire, ax)
+    ax.set(xlabel="x (µm)", ylabel="y (µm)", title="Field of the current", aspect="equal")
+    ax.figure.colorbar(dots, ax=ax, label="Bz (µT)")
+    return dots
+
+
+def _directions(wire: WireFit) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors along and across the wire."""
+    along = np.subtract(wire.wire.end, wire.wire.start)
+    along = along / np.linalg.norm(along)
+    across = np.cross(along, wire.wire.normal)
+    return along, across / np.linalg.norm(across)
+
+
+def _edges(field: xr.Dataset, wire: WireFit, ax: Any) -> None:
+    along, across = _directions(wire)
+    reach = np.ptp(np.concatenate([field["x"].values, field["y"].values]))
+    # The middle of the map, moved onto the centre line.
+    start = np.asarray(wire.wire.start)
+    middle = np.array([field["x"].values.mean(), field["y"].values.mean(), start[2]])
+    centre = start + along * ((middle - start) @ along) + across * wire.values.get("position", 0.0)
+    for side in (-0.5, 0.5):
+        ends = [centre + across * side * wire.wire.width + along * sign * reach / 2 for sign in (-1, 1)]
+        ax.plot([e[0] * 1e6 for e in ends], [e[1] * 1e6 for e in ends], color="0.4", linewidth=1, linestyle="--")
+
+
+def cut(field: xr.Dataset, wire: WireFit, ax: Any, *, truth: np.ndarray | None = None) -> None:
+    """Bz of all sites against their distance from the middle of the fitted wire.
+
+    Parameters
+    ----------
+    field : xarray.Dataset
+        A map on sites.
+    wire : WireFit
+        The fit to it.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+    truth : ndarray, (site,), optional
+        True Bz (T).
+    """
+    _, across = _directions(wire)
+    u = (field["x"].values - wire.wire.start[0]) * across[0] + (field["y"].values - wire.wire.start[1]) * across[1]
+    u = (u - wire.values.get("position", 0.0)) * 1e6
+    order = np.argsort(u)
+    Bz, error = (field[name].sel(component="z").values * 1e6 for name in ("B", "B_err"))
+    ax.errorbar(u, Bz, error, fmt=".", color=DATA, markersize=3, linewidth=0.6, label="measured", zorder=1)
+    if truth is not None:
+        ax.plot(u[order], truth[order] * 1e6, color=TRUTH, linewidth=3, alpha=0.6, label="truth", zorder=2)
+    ax.plot(u[order], wire.model[order] * 1e6, "--", color=MODEL, linewidth=1.2, label="fitted bar", zorder=3)
+    ax.set(xlabel="Distance from the middle of the wire (µm)", ylabel="Bz (µT)", title="Cut across the wire")
+    ax.legend(frameon=False)
+
+
+def pulls(values: np.ndarray, ax: Any) -> None:
+    """Histogram of (value - truth) / error beside the normal distribution.
+
+    Parameters
+    ----------
+    values : ndarray
+        Pulls; NaN are left out.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+    """
+    values = values[np.isfinite(values)]
+    ax.hist(values, bins=np.linspace(-4, 4, 25), density=True, color=DATA, alpha=0.7)
+    z = np.linspace(-4, 4, 200)
+    ax.plot(z, np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), color=MODEL, label="normal")
+    title = f"Pulls of Bz: mean {values.mean():.2f}, std {values.std(ddof=1):.2f}" if values.size > 1 else "Pulls of Bz"
+    ax.set(xlabel="(measured - truth) / error", ylabel="Density", title=title)
+    ax.legend(frameon=False)
+
+
+def pixel_map(field: xr.Dataset, ax: Any) -> Any:
+    """Bz of every pixel.
+
+    Parameters
+    ----------
+    field : xarray.Dataset
+        A map on pixels.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    Bz = field["B"].sel(component="z") * 1e6
+    limit = float(np.nanmax(np.abs(Bz))) if np.isfinite(Bz).any() else 1.0
+    mesh = ax.pcolormesh(
+        field["x"] * 1e6, field["y"] * 1e6, Bz, cmap="RdBu_r", vmin=-limit, vmax=limit, shading="nearest"
+    )
+    ax.set(xlabel="x (µm)", ylabel="y (µm)", title="Field along c", aspect="equal")
+    ax.figure.colorbar(mesh, ax=ax, label="Bz (µT)")
+    return mesh
+
+
+def sensitivity_histogram(eta: xr.Dataset, ax: Any) -> None:
+    """Both sensitivities of all sites.
+
+    Parameters
+    ----------
+    eta : xarray.Dataset
+        As `sensitivity` gives it.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+    """
+    for name, color in (("slope", DATA), ("sweep", MODEL)):
+        values = eta[name].values[np.isfinite(eta[name].values)] * 1e6
+        label = {"slope": "slope of one line", "sweep": "error of the whole sweep"}[name]
+        ax.hist(values, bins=25, color=color, alpha=0.7, label=f"{label}: median {np.median(values):.1f}")
+    ax.set(xlabel="Sensitivity (µT/√Hz)", ylabel="Sites", title="Sensitivity of the sites")
+    ax.margins(y=0.3)
+    ax.legend(frameon=False, loc="upper left")

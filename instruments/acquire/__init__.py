@@ -1,0 +1,1 @@
+"""Acquisition: a plan that is checked before anything moves, and the engine that carries it out."""

@@ -1,0 +1,1 @@
+"""Cameras: the role that the acquisition needs, and what fills it."""

@@ -1,0 +1,1 @@
+"""Current sources with ramp, limit and zero on exit."""

@@ -1,0 +1,1 @@
+"""Microwave sources with triggered lists."""

@@ -1,0 +1,57 @@
+"""``vbsense fit``: resonances of every site or pixel."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from pathlib import Path
+
+from vbsense.cli.options import refuse_existing
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "fit",
+        help="fit the resonances of a sweep",
+        description="Fit every site of a sweep (told apart by the lattice, where the file has one) or every pixel.",
+    )
+    parser.add_argument("sweep", metavar="SWEEP.h5", help="file with a sweep")
+    parser.add_argument("--model", default="gaussian", help="gaussian (default), lorentzian, ...")
+    parser.add_argument("--out", metavar="FIT.h5", help="file to write (default: fit.h5 beside the sweep)")
+    parser.add_argument("--pixels", action="store_true", help="fit camera pixels even if the file has a lattice")
+    parser.add_argument("--threads", type=int, help="threads (default: one for each core)")
+    parser.add_argument("--force", action="store_true", help="replace FIT.h5")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, unmix, fit, save."""
+    from vbsense import analysis, files
+    from vbsense.cli.pipeline import merge_directions
+    from vbsense.layout import require
+
+    out = refuse_existing(args.out or Path(args.sweep).with_name("fit.h5"), args.force)
+    sweep = merge_directions(require(files.load(args.sweep), "sweep"))
+    if "y" in sweep["signal"].dims and "sensor_array" in sweep.attrs and not args.pixels:
+        sweep = analysis.unmix(sweep)
+    fit = analysis.fit_sweep(sweep, args.model, covariance=True, threads=args.threads)
+    files.save(fit, out, overwrite=args.force)
+    print(f"{out}: {summary(fit)}")
+    return 0
+
+
+def summary(fit) -> str:  # type: ignore[no-untyped-def]
+    """How many fits are good, and what is wrong with the others."""
+    from vbsense.flags import FLAGS
+
+    flags = fit["flags"].values
+    counts = {flag.name: int(((flags & flag.bit) > 0).sum()) for flag in FLAGS.values()}
+    bad = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
+    return f"{int((flags == 0).sum())} of {flags.size} fits without a flag" + (f"; {bad}" if bad else "")
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint at what `name` was meant to be."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

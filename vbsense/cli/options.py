@@ -1,0 +1,104 @@
+"""Options that several commands share, with quantities that carry their unit."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_measurement", "frequencies", "quantity", "refuse_existing"]
+
+_PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*")
+
+
+def quantity(unit: str) -> Any:
+    """A type for argparse: a number with `unit` and perhaps a prefix, to its SI value.
+
+    Parameters
+    ----------
+    unit : str
+        "Hz", "s", "A", "m" or "dBm" (which takes no prefix).
+
+    Returns
+    -------
+    callable
+        From text to float; raises argparse.ArgumentTypeError.
+
+    Examples
+    --------
+    >>> quantity("Hz")("2.97GHz"), quantity("A")("1 mA")
+    (2970000000.0, 0.001)
+    """
+
+    def parse(text: str) -> float:
+        match = _NUMBER.fullmatch(text)
+        example = {"Hz": "2.97GHz", "s": "500ms", "A": "1mA", "dBm": "15dBm"}.get(unit, f"1{unit}")
+        if match is None:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number with a unit; write for example {example}")
+        number, given = match.groups()
+        if not given:
+            raise argparse.ArgumentTypeError(f"{text!r} has no unit; write for example {example}")
+        prefix = given[: -len(unit)] if given.endswith(unit) else None
+        if prefix is None or prefix not in (_PREFIX if unit != "dBm" else ("",)):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} has the unit {given!r}; it must be in {unit}, for example {example}"
+            )
+        value = float(number) * _PREFIX[prefix]
+        if not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not finite")
+        return value
+
+    parse.__name__ = f"quantity in {unit}"
+    return parse
+
+
+def add_measurement(parser: argparse.ArgumentParser) -> None:
+    """What is measured: the same options for simulated and acquired sweeps."""
+    group = parser.add_argument_group("what is measured")
+    group.add_argument(
+        "--frequencies", nargs=3, metavar=("FIRST", "LAST", "POINTS"), default=["2.97GHz", "3.97GHz", "81"],
+        help="even grid, for example 2.97GHz 3.97GHz 81 (the default)",
+    )  # fmt: skip
+    group.add_argument("--exposure", type=quantity("s"), default=1.0, metavar="T", help="of one frame (default 1s)")
+    group.add_argument("--power", type=quantity("dBm"), default=15.0, metavar="P", help="at the source (default 15dBm)")
+    group.add_argument(
+        "--current",
+        type=quantity("A"),
+        default=1e-3,
+        metavar="I",
+        help="in the wire, at +I and -I (default 1mA)",
+    )
+    group.add_argument("--averages", type=int, default=4, metavar="N", help="sweeps that are averaged (default 4)")
+    group.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+
+
+def frequencies(values: list[str]) -> Any:
+    """The grid that ``--frequencies`` names, (n,) Hz."""
+    import numpy as np
+
+    try:
+        first, last = (quantity("Hz")(v) for v in values[:2])
+        points = int(values[2])
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"--frequencies: {error}") from None
+    except ValueError:
+        raise ValueError(f"--frequencies: POINTS is {values[2]!r}; it must be a whole number, for example 81") from None
+    if points < 2 or not first < last:
+        raise ValueError(
+            f"--frequencies: {values[0]} to {values[1]} in {points} points is not an ascending grid; "
+            "FIRST must be below LAST and POINTS at least 2"
+        )
+    return np.linspace(first, last, points)
+
+
+def refuse_existing(path: str | Path, force: bool) -> Path:
+    """`path`, unless it exists and `force` is not given, or its folder is missing."""
+    path = Path(path)
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} exists already; choose another name or add --force to replace it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist; create it first")
+    return path
