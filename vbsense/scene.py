@@ -18,13 +18,25 @@ class Scene(Protocol):
     ``expose`` draws the noise of one frame from the generator that it is given.
     """
 
-    shape: tuple[int, int]  # rows (y), columns (x)
-    pixel_size: float  # m, on the sample
-    camera: Any  # attributes gain [electron/count], offset [count], read_noise [electron], maximum [count]
-    attributes: Mapping[
-        str, Any
-    ]  # what a station file would say: bias_field, drive, sensor_array, ... (see ATTRIBUTES)
-    recipe: tuple[str, dict[str, Any]] | None  # "module:factory" and its JSON arguments; None if it has none
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows (y) and columns (x)."""
+
+    @property
+    def pixel_size(self) -> float:
+        """On the sample (m)."""
+
+    @property
+    def camera(self) -> Any:
+        """With gain (electron/count), offset (count), read_noise (electron) and maximum (count)."""
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What a station file would say: bias_field, drive, sensor_array, ... (see `vbsense.layout.ATTRIBUTES`)."""
+
+    @property
+    def recipe(self) -> tuple[str, dict[str, Any]] | None:
+        """Factory as "module:name" and its JSON arguments, to build the scene anew elsewhere; None if it has none."""
 
     def rate(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from pathlib import Path
+from typing import Any
 
 from vbsense.cli.options import refuse_existing
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def summary(fit) -> str:  # type: ignore[no-untyped-def]
+def summary(fit: Any) -> str:
     """How many fits are good, and what is wrong with the others."""
     from vbsense.flags import FLAGS
 
@@ -49,9 +49,3 @@ def summary(fit) -> str:  # type: ignore[no-untyped-def]
     counts = {flag.name: int(((flags & flag.bit) > 0).sum()) for flag in FLAGS.values()}
     bad = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
     return f"{int((flags == 0).sum())} of {flags.size} fits without a flag" + (f"; {bad}" if bad else "")
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """A hint at what `name` was meant to be."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from vbsense.cli.options import refuse_existing
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def draw(field, path: Path) -> None:  # type: ignore[no-untyped-def]
+def draw(field: Any, path: Path) -> None:
     """Write a picture of the map."""
     from matplotlib.figure import Figure
 
