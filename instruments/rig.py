@@ -76,6 +76,11 @@ class Rig:
     on_close : callable, optional
         Called last.
 
+    Examples
+    --------
+    >>> with Rig(source, current, camera, limits=limits) as rig:  # doctest: +SKIP
+    ...     sweep = odmr_sweep(rig, frequency, run="run-1", exposure=0.1, power=10.0, currents=(1e-3, -1e-3))
+
     Notes
     -----
     The guard process runs from here to `close`: whatever ends this Python, the outputs go off.

@@ -51,6 +51,16 @@ class ArrayScene:
         Spin, direction of the microwave field, and camera.
     seed : int
         Draws the scatter of the spots.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from vbsense import sims
+    >>> scene = sims.gold_wire_nanoarray(rows=2, columns=2)
+    >>> bright = replace(scene, spot_rate=2 * scene.spot_rate, recipe=None)      # any part can be exchanged
+    >>> off = bright.site_rate(None, power=0.0, current=0.0) / scene.site_rate(None, power=0.0, current=0.0)
+    >>> off.round(6).tolist()
+    [2.0, 2.0, 2.0, 2.0]
     """
 
     conductor: Any

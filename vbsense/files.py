@@ -110,6 +110,13 @@ def load(path: str | Path) -> xr.Dataset:
         If there is no such file.
     LayoutError
         If it is not HDF5, not of this package, damaged, or holds what is not accepted.
+
+    Examples
+    --------
+    >>> load("no-such-file.h5")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no-such-file.h5 does not exist; check the name and the folder
     """
     path = Path(path)
     with _opened(path) as (variables, attributes):
