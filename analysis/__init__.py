@@ -6,6 +6,8 @@ Names are loaded on first use, so that importing this room loads no compiler and
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from vbsense.analysis.correction import hyperfine_correction as hyperfine_correction
     from vbsense.analysis.field import field_map as field_map
     from vbsense.analysis.fit import fit_sweep as fit_sweep
-    from vbsense.analysis.sensitivity import sensitivity as sensitivity
+    from vbsense.analysis.sensitivities import sensitivity as sensitivity
     from vbsense.analysis.spectrum import fit_spectrum as fit_spectrum
     from vbsense.analysis.wire import fit_wire as fit_wire
 
@@ -23,7 +25,7 @@ _EXPORTS = {
     "fit_sweep": "fit",
     "fit_wire": "wire",
     "hyperfine_correction": "correction",
-    "sensitivity": "sensitivity",
+    "sensitivity": "sensitivities",
     "unmix": "array",
 }
 _MODULES = ("array", "correction", "field", "fit", "plot", "spectrum", "wire")
@@ -33,10 +35,7 @@ __all__ = sorted([*_EXPORTS, "plot"])
 
 def __getattr__(name: str) -> Any:
     if name in _EXPORTS:
-        # Kept in the namespace: the module `sensitivity` would otherwise take the place of its function.
-        value = getattr(importlib.import_module(f"vbsense.analysis.{_EXPORTS[name]}"), name)
-        globals()[name] = value
-        return value
+        return getattr(importlib.import_module(f"vbsense.analysis.{_EXPORTS[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"vbsense.analysis.{name}")
     raise AttributeError(f"module 'vbsense.analysis' has no attribute {name!r}; it has {', '.join(__all__)}")
@@ -44,3 +43,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*__all__, *_MODULES})
+
+
+class _Room(ModuleType):
+    """Keeps `sensitivity` the function: importing the module of that name would otherwise take its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _EXPORTS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -7,60 +7,21 @@ spectrum keeps, with the number of threads, or with a dead pixel next to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from vbsense.analysis._lm import PAD, fit_block
+from vbsense.analysis._lm import NOT_CONVERGED, ON_BOUND, fit_block
 from vbsense.analysis._load import load_block, scatter_of_neighbours
-from vbsense.analysis._options import Options
-from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines, make_templates
+from vbsense.analysis._plan import Plan
+from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines
 from vbsense.flags import FATAL, FLAGS
-from vbsense.lineshape import Model
 
-__all__ = ["BLOCK", "Plan", "Result", "make_plan", "solve_block"]
+__all__ = ["BLOCK", "Result", "solve_block"]
 
 BLOCK = 2048  # spectra; signals, starts and results of a block stay in the second-level cache
 
-# Templates: width and number. The first serve nearly all sweeps, for matched filters are not particular about
-# the width; the others are tried on spectra whose fit is suspicious. Widths are in units of half the span.
-LADDER = ((0.3, 24), (0.08, 64), (0.025, 128))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that the blocks of one fit have in common. "Scaled" frequency runs from -1 to 1 over the sweep."""
-
-    model: Model
-    kernel: Any  # compiled
-    lines: tuple[tuple[int, int, int], ...]
-    options: Options
-    dtype: Any  # float32 or float64: the precision of the fit
-    x: np.ndarray  # (m,) scaled frequency, padded
-    points: int
-    middle: float  # Hz
-    half: float  # Hz
-    signal: np.ndarray  # (plane, frequency, pixel) electrons
-    error: np.ndarray | None  # one sigma of `signal`
-    measured: np.ndarray  # (plane, frequency) bool
-    count: np.ndarray  # (plane,) points measured
-    roots: np.ndarray  # (plane, m) square roots of weights, largest 1
-    frames: np.ndarray | None  # (plane,) at the points of weight 1; None: the noise is not known
-    read_noise: float  # electrons
-    limit: int
-    covariance: bool  # wanted
-    templates: tuple[Templates, ...]
-
-    @property
-    def free(self) -> int:
-        """Number of free parameters."""
-        return int((~self.options.fixed).sum())
-
-    def scales(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Factor ``(n, parameter)`` and shift ``(parameter,)`` from scaled parameters to SI units."""
-        factor = {"electron": level, "Hz": np.full_like(level, self.half), "1": np.ones_like(level)}
-        shift = [self.middle if name in self.model.positions else 0.0 for name in self.model.parameters]
-        return np.stack([factor[unit] for unit in self.model.units], -1), np.array(shift)
+# Part of the signal, noise taken off, that a fit may leave before other templates are tried, and before a flag.
+SUSPICIOUS, POOR = 0.15, 0.03
 
 
 @dataclass
@@ -94,59 +55,14 @@ class Result:
     chi2: np.ndarray  # reduced
     evaluations: np.ndarray
     flags: np.ndarray
-    poor: np.ndarray  # bool: little of what is to be explained is explained
+    unexplained: (
+        np.ndarray
+    )  # part of the sum of squares, noise taken off, that the model leaves; 0 if compatible with 0
 
     def replace(self, index: np.ndarray, other: Result, which: np.ndarray) -> None:
         """Take the spectra `which` of `other` in place of ``index[which]``."""
         for name, values in vars(other).items():
             getattr(self, name)[index[which]] = values[which]
-
-
-def make_plan(
-    model: Model, options: Options, dtype: Any, frequency: np.ndarray, frames: np.ndarray, known: bool, **data: Any
-) -> Plan:
-    """Scale the frequencies, weigh the points and build the templates.
-
-    Parameters
-    ----------
-    model, options, dtype
-        As in `Plan`.
-    frequency : ndarray, (m,)
-        In Hz.
-    frames : ndarray, (plane, m)
-        Frames averaged into each point; 0 where there are none.
-    known : bool
-        Whether `frames` are known, and with them the shot noise.
-    **data
-        The remaining fields of `Plan`.
-    """
-    points = frequency.size
-    middle, half = (frequency[0] + frequency[-1]) / 2, max((frequency[-1] - frequency[0]) / 2, 1.0)
-    x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
-    x[:points] = (frequency - middle) / half
-    ladder: list[Templates] = []
-    if model.lines and model.guess is None and points > 1:
-        ladder = [make_templates(model, x, points, *rung) for rung in _ladder(model, options, half, points)]
-    measured, best = frames > 0, np.maximum(frames.max(1), 1)
-    roots = np.zeros((len(frames), x.size), dtype)
-    roots[:, :points] = np.sqrt(frames / best[:, None]) if known else measured
-    return Plan(
-        model=model, kernel=model.compiled(), lines=model.lines, options=options, dtype=dtype, x=x.astype(dtype), points=points, middle=middle, half=half,
-        measured=measured, count=measured.sum(1), roots=roots, frames=best if known else None,
-        templates=tuple(ladder), **data,
-    )  # fmt: skip
-
-
-def _ladder(model: Model, options: Options, half: float, points: int) -> list[tuple[float, int]]:
-    """Widths and numbers of templates: from a start value or from bounds of the width if the caller gave them."""
-    width = model.lines[0][1]
-    if width in options.start:
-        fwhm = float(np.nanmean(options.start[width])) / half
-    elif options.given[width] and np.isfinite(options.upper[width]) and options.lower[width] > 0:
-        fwhm = float(np.sqrt(options.lower[width] * options.upper[width])) / half
-    else:
-        return [LADDER[0], *(rung for rung in LADDER[1:] if rung[0] > 3 / points)]
-    return [(fwhm, int(np.clip(2 * np.ceil(3.5 / fwhm), 16, 128)))]
 
 
 def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[Result, np.ndarray]:
@@ -171,7 +87,7 @@ def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[
     spectra = _load(plan, first, last, masked)
     result = _attempt(plan, spectra, plan.templates[0] if plan.templates else None)
     for templates in plan.templates[1:]:
-        index = np.flatnonzero((spectra.flags == 0) & ((result.flags != 0) | result.poor))
+        index = np.flatnonzero((spectra.flags == 0) & ((result.flags != 0) | (result.unexplained > SUSPICIOUS)))
         if index.size:
             other = _attempt(plan, spectra.take(index), templates)
             before, after = result.flags[index] & FATAL == 0, other.flags & FATAL == 0
@@ -183,12 +99,15 @@ def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[
 def _load(plan: Plan, first: int, last: int, masked: np.ndarray) -> Spectra:
     n, m = last - first, plan.x.size
     rows, flags = np.zeros((n, m), plan.dtype), np.zeros(n, np.uint16)
-    level = load_block(plan.signal, first, plan.measured, rows, flags)
+    level = load_block(plan.signal, first, plan.measured, rows)
+    flags[~(level > 0)] = FLAGS["no_signal"].bit
+    flags[~np.isfinite(level)] = FLAGS["nan_input"].bit
+    level[flags != 0] = 1.0
     number = np.arange(first, last)
     plane = number // plan.signal.shape[2]
     count = plan.count[plane]
     roots, root_of, share, noise = _noise(plan, first, rows, level, plane, flags)
-    flags[count <= plan.free] |= FLAGS["few_points"].bit
+    flags[count <= plan.free] = FLAGS["few_points"].bit
     flags[masked] = FLAGS["masked"].bit
     factor, shift = plan.scales(level)
     box = np.stack([(plan.options.lower - shift) / factor, (plan.options.upper - shift) / factor], 1)
@@ -272,19 +191,21 @@ def _attempt(plan: Plan, spectra: Spectra, templates: Templates | None) -> Resul
     n, size = p.shape
     covariance = np.full((n, size, size), np.nan, plan.dtype)
     quality = np.zeros((n, 2), plan.dtype)
-    started, noise = flags == 0, spectra.noise
+    started, noise, ends = flags == 0, spectra.noise, np.zeros(n, np.uint8)
     fit_block(
         plan.kernel, plan.x, spectra.rows, spectra.roots, spectra.root_of, spectra.share,
-        noise.astype(plan.dtype), spectra.box, plan.options.fixed, plan.limit, p, covariance, quality, flags,
+        noise.astype(plan.dtype), spectra.box, plan.options.fixed, plan.limit, started, p, covariance, quality, ends,
     )  # fmt: skip
+    flags[ends & ON_BOUND != 0] |= FLAGS["at_bound"].bit
+    flags[ends & NOT_CONVERGED != 0] |= FLAGS["not_converged"].bit
     degrees = np.maximum(spectra.count - plan.free, 1)
     chi2 = quality[:, 0].astype(float) / noise / degrees
-    bend = 1 + 5 * np.sqrt(2 / degrees)
-    poor = started & (chi2 > bend) & ((chi2 - 1) * degrees > 0.15 * (total / noise - degrees))
+    beyond = started & (chi2 > 1 + 5 * np.sqrt(2 / degrees))
+    unexplained = np.where(beyond, (chi2 - 1) * degrees / np.maximum(total / noise - degrees, 1e-9), 0)
     variance = np.diagonal(covariance, axis1=1, axis2=2) * noise[:, None]
-    failed = started & (flags & FLAGS["not_converged"].bit == 0) & ~np.isfinite(variance.sum(1) + chi2)
+    failed = started & (ends & NOT_CONVERGED == 0) & ~np.isfinite(variance.sum(1) + chi2)
     flags[failed] |= FLAGS["no_covariance"].bit
-    return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, poor)
+    return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, unexplained)
 
 
 def _to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, np.ndarray]:
@@ -295,9 +216,10 @@ def _to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, 
     held = (result.variance == 0) & ~plan.options.fixed  # on a bound: there is no symmetric error
     errors = np.where(held, np.nan, np.sqrt(result.variance) * factor * scale[:, None])
     for _, _, contrast in plan.lines:
-        weak = ~(result.p[:, contrast] > 3 * errors[:, contrast]) & (not plan.options.fixed[contrast])
+        weak = ~(result.p[:, contrast] > 5 * errors[:, contrast]) & (not plan.options.fixed[contrast])
         result.flags[weak & (result.flags & FATAL == 0)] |= FLAGS["low_significance"].bit
-    for i in np.flatnonzero(plan.options.fixed):
+    result.flags[(result.unexplained > POOR) & (result.flags & FATAL == 0)] |= FLAGS["poor_fit"].bit
+    for i in np.flatnonzero(plan.options.fixed).tolist():
         result.p[:, i] = plan.options.start[i]  # exactly what was asked for
     failed = result.flags & FATAL != 0
     result.p[failed], errors[failed], result.chi2[failed] = np.nan, np.nan, np.nan

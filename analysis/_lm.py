@@ -17,12 +17,11 @@ D. W. Marquardt, J. Soc. Indust. Appl. Math. 11, 431 (1963).
 from __future__ import annotations
 
 import numpy as np
-from numba import boolean, float32, float64, int64, types, uint16, void
+from numba import boolean, float32, float64, int64, types, uint8, void
 
 from vbsense._jit import kernel
-from vbsense.flags import FLAGS
 
-__all__ = ["PAD", "TILE", "fit_block"]
+__all__ = ["NOT_CONVERGED", "ON_BOUND", "PAD", "TILE", "fit_block"]
 
 PAD = 16  # frequencies are padded to a multiple of this: two vectors of eight float32
 TILE = 4  # rows (parameters and residual) likewise
@@ -35,9 +34,8 @@ LAST, REST, STALL = 0.3, 2e-3, 0.05
 # Weights that follow the model are set anew (and chi-squared may rise a little) until a step is shorter than this.
 NEAR = 10.0
 
-NOT_CONVERGED = FLAGS["not_converged"].bit
-AT_BOUND = FLAGS["at_bound"].bit
-NO_COVARIANCE = FLAGS["no_covariance"].bit
+# How a fit ended. Not the bits of the registry of flags: a cached kernel would not notice that these change.
+NOT_CONVERGED, ON_BOUND = 1, 2
 
 REALS = (float32, float64)
 
@@ -91,7 +89,7 @@ def _normal(rows, matrix):
 
 @kernel([void(model_type(r), r[::1], r[::1], r[::1], r[::1], r, r[:, ::1], r[:, ::1]) for r in REALS])
 def _evaluate(model, x, signal, p, root, share, rows, matrix):
-    """Fill the normal matrix at `p`. The last two `rows` hold values and weights; these are set if `root` is not empty."""
+    """Fill the normal matrix at `p`. The last two `rows` hold values and weights; the latter follow `root`, if any."""
     n, last = p.size, rows.shape[0] - 2
     values, weight = rows[last], rows[last + 1]
     model(x, p, values, rows[:n])
@@ -204,7 +202,7 @@ def _invert(factors, inverse, held, work, covariance):
     ]
 )  # fmt: skip
 def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, small, held, quality):
-    """Fit one spectrum, `p` in and out; return its flags. `quality` takes chi-squared and the evaluations.
+    """Fit one spectrum, `p` in and out; return how it ended. `quality` takes chi-squared and the evaluations.
 
     The factors of the last undamped normal matrix are left in ``small[2]`` and their 1/D in ``small[3, 0]``.
     """
@@ -229,12 +227,12 @@ def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, s
         if plain and gain < real(LAST * LAST) * noise and gain * shrink < real(REST * REST) * noise:
             p[:] = moved
             quality[0], quality[1] = max(here[n, n] - gain, zero), real(count)
-            return AT_BOUND if bound else 0
+            return ON_BOUND if bound else 0
         _evaluate(model, x, signal, moved, root[:0] if settled else root, share, rows, there)
         count += 1
         if plain and gain < real(STALL * STALL) * noise and not there[n, n] <= here[n, n]:
             quality[0], quality[1] = here[n, n], real(count)
-            return AT_BOUND if bound else 0
+            return ON_BOUND if bound else 0
         if there[n, n] <= here[n, n] * (one + smallest if settled else real(1.1)):
             p[:] = moved
             here, there = there, here
@@ -244,20 +242,20 @@ def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, s
         else:
             damping, previous = max(damping * real(10), real(0.01)), zero
     quality[0], quality[1] = here[n, n], real(count)
-    return NOT_CONVERGED | (AT_BOUND if bound else 0)
+    return NOT_CONVERGED | (ON_BOUND if bound else 0)
 
 
 @kernel(
     [
         void(
             model_type(r), r[::1], r[:, ::1], r[:, ::1], int64[::1], r[::1], r[::1], r[:, :, ::1], boolean[::1], int64,
-            r[:, ::1], r[:, :, ::1], r[:, ::1], uint16[::1],
+            boolean[::1], r[:, ::1], r[:, :, ::1], r[:, ::1], uint8[::1],
         )
         for r in REALS
     ]
 )  # fmt: skip
-def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit, p, covariance, quality, flags):
-    """Fit spectra ``signal[i]`` with start values ``p[i]``; a spectrum that already has a flag is left alone.
+def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit, wanted, p, covariance, quality, ends):
+    """Fit spectra ``signal[i]`` with start values ``p[i]``.
 
     Parameters
     ----------
@@ -272,7 +270,8 @@ def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit,
     root_of : (n,)
         Which of `roots` belongs to each spectrum.
     share : (n,)
-        Part of the variance that is proportional to the model, 0 to 1; the weights follow the model at the start.
+        Part of the variance that is proportional to the model, 0 to 1; the weights follow the model
+        until it is near its end.
     noise : (n,)
         Variance of a point with weight 1.
     box : (n, 2, parameters)
@@ -281,10 +280,12 @@ def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit,
         Parameters that stay at their start value.
     limit : int
         Most evaluations of one spectrum.
-    p, covariance, quality, flags : (n, parameters), (n, parameters, parameters), (n, 2), (n,)
+    wanted : (n,)
+        Spectra to fit.
+    p, covariance, quality, ends : (n, parameters), (n, parameters, parameters), (n, 2), (n,)
         Results. `covariance` is the inverse of the undamped normal matrix (times `noise`: in absolute units);
         `quality` holds chi-squared, in units in which a point of weight 1 has the variance `noise`, and the
-        number of evaluations.
+        number of evaluations; `ends` holds `NOT_CONVERGED`, `ON_BOUND` or 0.
     """
     parameters = p.shape[1]
     side = TILE * ((parameters + TILE) // TILE)
@@ -292,11 +293,11 @@ def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit,
     small = np.zeros((5, side, side), x.dtype)
     held = np.zeros(parameters, np.bool_)
     for i in range(p.shape[0]):
-        if flags[i] == 0:
+        if wanted[i]:
             found = _descend(
                 model, x, signal[i], roots[root_of[i]], share[i], noise[i], box[i], fixed, limit, p[i],
                 rows, small, held, quality[i],
             )  # fmt: skip
-            flags[i] = found
+            ends[i] = found
             if found & NOT_CONVERGED == 0:
                 _invert(small[2], small[3, 0, :parameters], held, small[4], covariance[i])

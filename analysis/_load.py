@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import boolean, float32, float64, int64, types, uint16, void
+from numba import boolean, float32, float64, int64, types, void
 
 from vbsense._jit import kernel
-from vbsense.flags import FLAGS
 
 __all__ = ["load_block", "scatter_of_neighbours"]
 
-NAN_INPUT = FLAGS["nan_input"].bit
-NO_SIGNAL = FLAGS["no_signal"].bit
 RUN = 16  # pixels that are copied together: their values at one frequency share a cache line
 
 
@@ -49,8 +46,8 @@ def _fill(valid, row):
             row[m] = row[last]
 
 
-@kernel([void(int64, int64, boolean[:, ::1], r[:, ::1], float64[::1], uint16[::1]) for r in (float32, float64)])
-def _scale(first, pixels, measured, rows, level, flags):
+@kernel([void(int64, int64, boolean[:, ::1], r[:, ::1], float64[::1]) for r in (float32, float64)])
+def _scale(first, pixels, measured, rows, level):
     points = measured.shape[1]
     for i in range(rows.shape[0]):
         valid, row = measured[(first + i) // pixels], rows[i]
@@ -59,13 +56,8 @@ def _scale(first, pixels, measured, rows, level, flags):
             total += row[m] if valid[m] else 0.0
             count += 1 if valid[m] else 0
         mean = total / count if count > 0 else 0.0
-        if not math.isfinite(mean):
-            flags[i] |= NAN_INPUT
-        elif not mean > 0.0 and count > 0:
-            flags[i] |= NO_SIGNAL
-        usable = math.isfinite(mean) and mean > 0.0
-        level[i] = mean if usable else 1.0
-        if not usable:
+        level[i] = mean
+        if not (math.isfinite(mean) and mean > 0.0):
             row[:] = 1
             continue
         inverse = 1.0 / mean
@@ -90,7 +82,7 @@ def scatter_of_neighbours(first, pixels, measured, rows, variance):
         variance[i] = total / (6.0 * count) if count > 0 else 1.0
 
 
-def load_block(signal: np.ndarray, first: int, measured: np.ndarray, rows: np.ndarray, flags: np.ndarray) -> np.ndarray:
+def load_block(signal: np.ndarray, first: int, measured: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Copy spectra into rows, divided by their level.
 
     Parameters
@@ -102,16 +94,14 @@ def load_block(signal: np.ndarray, first: int, measured: np.ndarray, rows: np.nd
     measured : ndarray of bool, (plane, frequency)
         Where there are data.
     rows : ndarray, (n, m)
-        Filled; the padding stays as it is.
-    flags : ndarray of uint16, (n,)
-        Spectra that are not finite, or not positive on average, get a flag and a row of ones.
+        Filled; the padding stays as it is. Spectra whose level is not a positive number become rows of ones.
 
     Returns
     -------
     ndarray, (n,)
-        The level of each spectrum (electrons): the mean of what was measured, 1 where there is a flag.
+        The level of each spectrum (electrons): the mean of what was measured, 0 where nothing was.
     """
     level = np.empty(len(rows))
     _copy(signal, first, rows)
-    _scale(first, signal.shape[2], measured, rows, level, flags)
+    _scale(first, signal.shape[2], measured, rows, level)
     return level

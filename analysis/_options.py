@@ -59,7 +59,7 @@ def read_options(
     fixed: Mapping[str, float] | None,
     start: Mapping[str, Any] | None = None,
 ) -> Options:
-    """Check `bounds`, `fixed` and `start` (see `vbsense.analysis.fit_sweep`); ValueError in one line if they cannot be."""
+    """Check `bounds`, `fixed` and `start` (see `vbsense.analysis.fit_sweep`); ValueError if they cannot be."""
     bounds, fixed, start = dict(bounds or {}), dict(fixed or {}), dict(start or {})
     for name in (*bounds, *fixed, *start):
         model.index(name)

@@ -75,7 +75,7 @@ def unmix(sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: floa
     error = _errors(light, unit_cov, frames(sweep))
     result = make_site_sweep(
         light, sweep["frequency"].values, x=array.x, y=array.y, row=array.row, column=array.column, error=error,
-        coords={d: sweep[d].variable for d in sweep["signal"].dims[:-3]},
+        coords={str(d): sweep[d].variable for d in sweep["signal"].dims[:-3]},
         **_kept(sweep, array, width), user_noise_amplification=float(amplification),
     )  # fmt: skip
     if "frames" in sweep:

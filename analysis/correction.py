@@ -17,6 +17,7 @@ __all__ = ["HyperfineCorrection", "hyperfine_correction"]
 # Contrast of the noise-free spectra: any small number; the bias does not depend on it.
 _CONTRAST = 0.05
 _WIDTHS = np.geomspace(15e6, 200e6, 14)
+_QUANTILES = tuple((k + 0.5) / 9 for k in range(9))  # of the fields, at which fitted widths are compared
 _ROUNDS = 6
 _LOWEST = 0.5e-3  # T: below, the splitting says next to nothing about the field
 
@@ -117,15 +118,16 @@ def hyperfine_correction(
     drive = fit.attrs.get("drive", (1.0, 0.0, 0.0)) if drive is None else drive
     again = _Refit(np.asarray(fit.attrs["frequency"]), str(fit.attrs.get("model", "gaussian")), defect, drive)
     margin = 0.3e-3 + 0.1 * np.ptp(read)
-    low, high, middle = read.min() - margin, read.max() + margin, float(np.median(read))
+    low, high = read.min() - margin, read.max() + margin
+    typical = wanted = np.quantile(read, _QUANTILES)
     # The fields that were read are not the true ones: the table moves until it holds them all, and the
     # width of a line, which is matched at the true field, with it.
     for _ in range(_ROUNDS):
-        width = again.matching_width(middle, _median_width(fit)) if linewidth is None else float(linewidth)
+        width = again.matching_width(typical, _median_width(fit)) if linewidth is None else float(linewidth)
         table = again.table(np.linspace(max(low, _LOWEST), high, points), width)
         below, above = table.apparent[0] - read.min(), read.max() - table.apparent[-1]
-        before, middle = middle, float(np.interp(np.median(read), table.apparent, table.true))
-        if below <= 0 and above <= 0 and abs(middle - before) < 1e-6:
+        before, typical = typical, np.interp(wanted, table.apparent, table.true)
+        if below <= 0 and above <= 0 and np.abs(typical - before).max() < 1e-6:
             break
         low, high = low - max(below, 0) - margin * (below > 0), high + max(above, 0) + margin * (above > 0)
     if below > 0 or above > 0:
@@ -181,15 +183,22 @@ class _Refit:
             )
         return HyperfineCorrection(tuple(true.tolist()), tuple(apparent.tolist()), linewidth, self.model)
 
-    def matching_width(self, field: float, wanted: float) -> float:
-        fitted = _widths(self(np.full(_WIDTHS.size, field), _WIDTHS))
-        good = np.isfinite(fitted)
-        keep = np.flatnonzero(good)[np.argsort(fitted[good])]
-        if keep.size < 2:
+    def matching_width(self, fields: np.ndarray, wanted: float) -> float:
+        """Width of one hyperfine line for which the median fitted width at these fields is `wanted` (Hz)."""
+        from scipy.interpolate import PchipInterpolator
+
+        every = self(np.repeat(fields, _WIDTHS.size), np.tile(_WIDTHS, fields.size))
+        by_field = _widths(every).reshape(fields.size, _WIDTHS.size)
+        found = np.isfinite(by_field).any(axis=0)
+        fitted, widths = np.nanmedian(by_field[:, found], axis=0), _WIDTHS[found]
+        order = np.argsort(fitted)
+        if order.size < 2:
             raise ValueError(
-                f"the model {self.model!r} finds no lines in exact spectra at {field:.3g} T: pass the linewidth"
+                f"the model {self.model!r} finds no lines in exact spectra near {np.median(fields):.3g} T: "
+                "pass the linewidth"
             )
-        return float(np.interp(wanted, fitted[keep], _WIDTHS[keep]))
+        fitted, widths = fitted[order], widths[order]
+        return float(PchipInterpolator(fitted, widths)(np.clip(wanted, fitted[0], fitted[-1])))
 
 
 def _widths(fit: xr.Dataset) -> np.ndarray:

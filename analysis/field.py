@@ -94,10 +94,12 @@ def field_map(
     half = (fit["center_upper"].values - fit["center_lower"].values) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.abs(half / (defect.gamma**2 * B)) * _half_splitting_error(fit)
+    flags = fit["flags"].values | np.where(np.isnan(B) & np.isfinite(half), FLAGS["below_splitting"].bit, 0)
     if correction is not None:
         error = error * np.abs(correction.slope(np.abs(B)))
-        B = np.sign(B) * correction.apply(np.abs(B))
-    flags = np.where(np.isnan(B) & np.isfinite(half), FLAGS["below_splitting"].bit, 0) | fit["flags"].values
+        corrected = np.sign(B) * correction.apply(np.abs(B))
+        flags = flags | np.where(np.isnan(corrected) & np.isfinite(B), FLAGS["outside_correction"].bit, 0)
+        B = corrected
     return _combine(fit, B, error, flags)
 
 

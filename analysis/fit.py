@@ -1,19 +1,4 @@
-"""Fit every spectrum of a sweep: parameters with errors, reduced chi-squared and flags.
-
->>> import numpy as np
->>> from vbsense.analysis import fit_sweep
->>> from vbsense.data import make_sweep
->>> from vbsense.lineshape import get_model
->>> frequency = np.linspace(3.07e9, 3.87e9, 101)
->>> truth = [1e6, 3.32e9, 3.62e9, 120e6, 120e6, 0.05, 0.05]
->>> electrons = np.random.default_rng(0).poisson(get_model("gaussian").evaluate(frequency, truth))
->>> sweep = make_sweep(electrons[:, None, None], frequency, pixel_size=1e-7, exposure=0.1, frames=1)
->>> fit = fit_sweep(sweep, model="gaussian")
->>> float(abs(fit.center_lower - 3.32e9).squeeze()) < 3 * float(fit.center_lower_err.squeeze())
-True
->>> int(fit.flags.squeeze()), fit.attrs["sigma"]
-(0, 'shot noise')
-"""
+"""Fit every spectrum of a sweep: parameters with errors, reduced chi-squared and flags."""
 
 from __future__ import annotations
 
@@ -25,14 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vbsense.data import LayoutError, frames, make_fit
+from vbsense.analysis._read import broadcast_start, choose_precision, frames_of, planes_of, read_mask, result_shape
+from vbsense.data import LayoutError, make_fit
 from vbsense.layout import check_positive, require
 from vbsense.lineshape import MODELS, Model, get_model, verify
 
 __all__ = ["fit_sweep"]
 
-MANY = 20_000  # fits from which float32 is worth its rounding
-QUIET = 1e-4  # relative noise of a point below which float64 is worth its time
 MAX_ITERATIONS = 40
 
 
@@ -100,6 +84,21 @@ def fit_sweep(
     many frames were averaged; else the residuals (``attrs["sigma"]`` says which). In the first two cases errors are
     absolute and `reduced_chi2` tells whether the model describes the data. In the last, errors are scaled by it, and
     it compares the residuals with the scatter of neighbouring points. Points without frames have no weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vbsense.data import make_sweep
+    >>> from vbsense.lineshape import get_model
+    >>> frequency = np.linspace(3.07e9, 3.87e9, 101)
+    >>> truth = [1e6, 3.32e9, 3.62e9, 120e6, 120e6, 0.05, 0.05]
+    >>> electrons = np.random.default_rng(0).poisson(get_model("gaussian").evaluate(frequency, truth))
+    >>> sweep = make_sweep(electrons[:, None, None], frequency, pixel_size=1e-7, exposure=0.1, frames=1)
+    >>> fit = fit_sweep(sweep, model="gaussian")
+    >>> float(abs(fit.center_lower - 3.32e9).squeeze()) < 3 * float(fit.center_lower_err.squeeze())
+    True
+    >>> int(fit.flags.squeeze()), fit.attrs["sigma"]
+    (0, 'shot noise')
     """
     chosen = get_model(model)
     require(sweep, "sweep")
@@ -123,98 +122,31 @@ def _prepare(
     sweep: xr.Dataset, model: Model, bounds: Any, fixed: Any, start: Any, mask: Any, covariance: bool,
     precision: str, limit: int,
 ) -> tuple[Any, np.ndarray]:  # fmt: skip
-    from vbsense.analysis._block import make_plan
     from vbsense.analysis._options import read_options
+    from vbsense.analysis._plan import make_plan
 
     if limit < 1:
         raise ValueError(f"max_iterations is {limit}; it must be at least 1")
     frequency = sweep["frequency"].values.astype(float)
-    shape = _result_shape(sweep)
+    shape = result_shape(sweep)
     known = any(name in source for name, source in (("frames", sweep.attrs), ("frames", sweep)))
-    options = read_options(model, frequency, bounds, fixed, _broadcast_start(start, shape))
+    options = read_options(model, frequency, bounds, fixed, broadcast_start(start, shape))
     if model.guess is None and not model.lines:
         missing = [name for i, name in enumerate(model.parameters) if i not in options.start]
         if missing:
             raise ValueError(f"model {model.name!r} has no guess; give start values of {', '.join(missing)}")
-    signal = _planes(sweep["signal"])
-    error = _planes(sweep["signal_err"]) if "signal_err" in sweep else None
+    signal = planes_of(sweep["signal"])
+    error = planes_of(sweep["signal_err"]) if "signal_err" in sweep else None
     check_positive(sweep, "frames", "frames")
     read_noise = float(sweep.attrs.get("read_noise", 0.0))
     if not (np.isfinite(read_noise) and read_noise >= 0):
         raise LayoutError(f"attribute 'read_noise' is {read_noise!r}; it must be a number of electrons, not negative")
-    count = _frames(sweep, len(signal))
+    count = frames_of(sweep, len(signal))
     plan = make_plan(
-        model, options, _dtype(precision, signal, count, known or error is not None), frequency, count, known,
+        model, options, choose_precision(precision, signal, count, known or error is not None), frequency, count, known,
         signal=signal, error=error, read_noise=read_noise, limit=limit, covariance=covariance,
     )  # fmt: skip
-    return plan, _masked(mask, shape)
-
-
-def _result_shape(sweep: xr.Dataset) -> tuple[int, ...]:
-    return tuple(n for dim, n in zip(sweep["signal"].dims, sweep["signal"].shape, strict=True) if dim != "frequency")
-
-
-def _planes(signal: xr.DataArray) -> np.ndarray:
-    """Shape (..., frequency, y, x) or (..., frequency, site) to (plane, frequency, pixel), without a copy if possible."""
-    axis = signal.dims.index("frequency")
-    values = np.ascontiguousarray(signal.values)
-    if not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
-    leading = int(np.prod(values.shape[:axis], dtype=int))
-    return values.reshape(leading, values.shape[axis], -1)
-
-
-def _frames(sweep: xr.Dataset, planes: int) -> np.ndarray:
-    count = frames(sweep)
-    leading = list(sweep["signal"].dims[: sweep["signal"].dims.index("frequency") + 1])
-    if not set(count.dims) <= set(leading):
-        raise LayoutError(f"frames has dimensions {count.dims}; it may have {tuple(leading)}, not those of pixels")
-    sizes = {dim: sweep.sizes[dim] for dim in leading}
-    full = xr.DataArray(np.ones(list(sizes.values())), dims=leading) * count.drop_vars(list(count.coords))
-    values = np.nan_to_num(full.transpose(*leading).values.astype(float), nan=0.0)
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise LayoutError("frames holds infinite or negative values; it counts the frames averaged into each point")
-    return values.reshape(planes, -1)
-
-
-def _dtype(precision: str, signal: np.ndarray, count: np.ndarray, known: bool) -> Any:
-    if precision in ("single", "double"):
-        return np.float32 if precision == "single" else np.float64
-    if precision != "auto":
-        raise ValueError(f"precision is {precision!r}; it is 'auto', 'single' or 'double'")
-    if signal.shape[0] * signal.shape[2] < MANY:
-        return np.float64
-    if signal.dtype == np.float32:
-        return np.float32
-    sample = signal[:: max(len(signal) // 8, 1), :, :: max(signal.shape[2] // 512, 1)]
-    level = np.median(sample[np.isfinite(sample)]) if np.isfinite(sample).any() else 0.0
-    loud = known and level > 0 and 1 / np.sqrt(level * max(count.max(), 1)) > QUIET
-    return np.float32 if loud else np.float64
-
-
-def _broadcast_start(start: Mapping[str, Any] | None, shape: tuple[int, ...]) -> dict[str, Any]:
-    values = {}
-    for name, value in (start or {}).items():
-        array = np.asarray(value, dtype=float)
-        try:
-            values[name] = array if array.ndim == 0 else np.ascontiguousarray(np.broadcast_to(array, shape))
-        except ValueError as error:
-            raise ValueError(f"start value of {name} has shape {array.shape}; the fit has {shape}") from error
-    return values
-
-
-def _masked(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    if mask is None:
-        return np.zeros(int(np.prod(shape)), bool)
-    array = np.asarray(mask)
-    if array.dtype != bool:
-        raise ValueError(f"mask has dtype {array.dtype}; it must be bool, True where nothing is to be fitted")
-    try:
-        return np.broadcast_to(array, shape).ravel()
-    except ValueError as error:
-        raise ValueError(f"mask has shape {array.shape}; the fit has {shape}") from error
+    return plan, read_mask(mask, shape)
 
 
 def _thread_count(threads: int | None) -> int:
@@ -280,7 +212,7 @@ class _Output:
 
 
 def _dataset(sweep: xr.Dataset, model: Model, plan: Any, out: _Output) -> xr.Dataset:
-    shape, size = _result_shape(sweep), len(model.parameters)
+    shape, size = result_shape(sweep), len(model.parameters)
     sigma = "signal_err" if plan.error is not None else "shot noise" if plan.frames is not None else "residuals"
     fitted = out.evaluations > 0
     return make_fit(

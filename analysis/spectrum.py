@@ -1,16 +1,4 @@
-"""One spectrum in depth: the same models through lmfit, with its reports, confidence intervals and plots.
-
->>> import numpy as np
->>> from vbsense.analysis import fit_spectrum
->>> from vbsense.data import make_sweep
->>> from vbsense.lineshape import get_model
->>> frequency = np.linspace(3.2e9, 3.7e9, 101)
->>> electrons = get_model("lorentzian1").evaluate(frequency, [1e6, 3.47e9, 60e6, 0.05])
->>> sweep = make_sweep(electrons[:, None, None], frequency, pixel_size=1e-7, frames=1)
->>> result = fit_spectrum(sweep, model="lorentzian1")
->>> round(result.params["center"].value / 1e9, 6), bool(result.params["center"].stderr > 0)
-(3.47, True)
-"""
+"""One spectrum in depth: the same models through lmfit, with its reports, confidence intervals and plots."""
 
 from __future__ import annotations
 
@@ -55,7 +43,19 @@ def fit_spectrum(
     Raises
     ------
     ValueError
-        If there is more than one spectrum, fewer points than free parameters, a NaN, or an unknown name.
+        If there is more than one spectrum, no more points than free parameters, a NaN, or an unknown name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vbsense.data import make_sweep
+    >>> from vbsense.lineshape import get_model
+    >>> frequency = np.linspace(3.2e9, 3.7e9, 101)
+    >>> electrons = get_model("lorentzian1").evaluate(frequency, [1e6, 3.47e9, 60e6, 0.05])
+    >>> sweep = make_sweep(electrons[:, None, None], frequency, pixel_size=1e-7, frames=1)
+    >>> result = fit_spectrum(sweep, model="lorentzian1")
+    >>> round(result.params["center"].value / 1e9, 6), bool(result.params["center"].stderr > 0)
+    (3.47, True)
     """
     from vbsense.analysis._options import read_options
 

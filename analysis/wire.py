@@ -31,8 +31,8 @@ class WireFit:
     covariance : ndarray, (parameter, parameter)
         In the order of `values`.
     reduced_chi2 : float
-        Near 1 for a right model and right errors. Where the map has no errors they are taken from the
-        scatter, and this is in T^2.
+        Near 1 for a right model and right errors; NaN where the map has no errors and they were taken
+        from the scatter about the model.
     wire : Bar
         The fitted conductor, in its fitted place.
     model : ndarray, (site,)
@@ -173,7 +173,9 @@ class _Problem:
             "offset": 0.0,
         }
         self.Bz = field["B"].sel(component="z").values.ravel()
-        error = field["B_err"].sel(component="z").values.ravel() if "B_err" in field else np.ones_like(self.Bz)
+        # Without errors any even weight will do, but not one that makes the residuals look small already.
+        even = np.full_like(self.Bz, 1e-6 * np.nanmax(np.abs(self.Bz), initial=1e-12))
+        error = field["B_err"].sel(component="z").values.ravel() if "B_err" in field else even
         self.good = np.isfinite(self.Bz) & np.isfinite(error) & (error > 0)
         if self.good.sum() <= len(free):
             raise ValueError(f"the map has {int(self.good.sum())} valid values for {len(free)} parameters; free fewer")
@@ -235,7 +237,7 @@ class _Problem:
         covariance = _inverse(result.jac.T @ result.jac, self.free) * np.outer(scale, scale)
         reduced = 2 * result.cost / (self.good.sum() - len(self.free))
         if not self.known_error:
-            covariance = covariance * reduced
+            covariance, reduced = covariance * reduced, np.nan
         fitted = {name: values[name] for name in self.free}
         errors = dict(zip(self.free, np.sqrt(np.diag(covariance)).tolist(), strict=True))
         model = values["current"] * self.unit_model(values) + values["offset"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
+import numpy as np
+
 from vbsense.currents import Bar
 from vbsense.optics import SensorArray
 from vbsense.sims.camera import Camera
@@ -52,10 +54,12 @@ def gold_wire_nanoarray(
     --------
     >>> scene = gold_wire_nanoarray(current=2e-3)
     >>> scene.shape, scene.conductor.current
-    ((76, 76), 0.002)
+    ((80, 80), 0.002)
     """
-    pixel = 100e-9
-    shape = (round((rows - 1) * pitch / pixel) + 20, round((columns - 1) * pitch / pixel) + 20)
+    pixel, rotation = 100e-9, 0.07
+    height = (rows - 1) * np.cos(rotation) + (columns - 1) * np.sin(rotation)
+    width = (columns - 1) * np.cos(rotation) + (rows - 1) * np.sin(rotation)
+    shape = (round(height * pitch / pixel) + 20, round(width * pitch / pixel) + 20)
     center = ((shape[1] - 1) / 2 * pixel, (shape[0] - 1) / 2 * pixel)
     # The wire lies a little off the middle and the lattice is turned against it, as by hand: every
     # row then samples the edges of the wire at other places.
@@ -70,7 +74,7 @@ def gold_wire_nanoarray(
     }  # fmt: skip
     return ArrayScene(
         conductor=wire,
-        array=SensorArray(pitch, (rows, columns), center, rotation=0.07, spot_size=100e-9, thickness=40e-9),
+        array=SensorArray(pitch, (rows, columns), center, rotation=rotation, spot_size=100e-9, thickness=40e-9),
         standoff=standoff,
         bias=tuple(bias),  # type: ignore[arg-type]
         shape=shape,

@@ -40,10 +40,10 @@ _HIGH, _LOW = 0.693359375, -2.12194440e-4  # ln(2) in two parts: k * _HIGH is ex
 
 
 def exp_negative(t):
-    """Return exp(t) for t <= 0, but not less than exp(-20) in float32 and exp(-40) in float64.
+    """Return exp(t) for t <= 0, and 0 below exp(-20) in float32 and exp(-40) in float64.
 
-    Both are below the rounding error of a signal of order one. Without the limit the squares of the far tails
-    are denormal numbers, which made a fit half as fast.
+    Both are below the rounding error of a signal of order one. Without the cut the squares of the far tails are
+    denormal numbers, which made a fit half as fast.
     """
     return np.exp(t)
 
@@ -57,6 +57,7 @@ def _exp_negative(t):
 
 
 def _exp_single(t):
+    near = t > np.float32(-20.0)
     t = max(t, np.float32(-20.0))
     k = np.int32(t * np.float32(1.0 / _LOG2) - np.float32(0.5))  # truncation rounds a negative number to nearest
     r = t - np.float32(k) * np.float32(_HIGH) - np.float32(k) * np.float32(_LOW)
@@ -67,10 +68,11 @@ def _exp_single(t):
     s = s * r + _SINGLE[4]
     s = s * r + _SINGLE[5]
     power = np.int32(np.int32(k + np.int32(127)) << np.int32(23)).view(np.float32)
-    return (s * r * r + r + np.float32(1.0)) * power
+    return (s * r * r + r + np.float32(1.0)) * power if near else np.float32(0.0)
 
 
 def _exp_double(t):
+    near = t > -40.0
     t = max(t, -40.0)
     k = np.int64(t / _LOG2 - 0.5)
     r = t - k * _LOG2
@@ -86,7 +88,7 @@ def _exp_double(t):
     s = s * r + _DOUBLE[9]
     s = s * r + _DOUBLE[10]
     s = s * r + _DOUBLE[11]
-    return (s * r * r + r + 1.0) * np.int64((k + 1023) << 52).view(np.float64)
+    return (s * r * r + r + 1.0) * np.int64((k + 1023) << 52).view(np.float64) if near else 0.0
 
 
 @kernel(_LINE)

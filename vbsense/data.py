@@ -9,7 +9,7 @@ after extraction; a fit has those without ``frequency``; a map has ``(component,
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -41,7 +41,7 @@ def make_sweep(
     *,
     pixel_size: float,
     reference: Any = None,
-    coords: Mapping[str, Sequence[Any]] | None = None,
+    coords: Mapping[str, Any] | None = None,
     **attributes: Any,
 ) -> xr.Dataset:
     """Build a sweep of camera images.
@@ -100,7 +100,7 @@ def make_site_sweep(
     row: Any,
     column: Any,
     error: Any = None,
-    coords: Mapping[str, Sequence[Any]] | None = None,
+    coords: Mapping[str, Any] | None = None,
     **attributes: Any,
 ) -> xr.Dataset:
     """Build a sweep of sensor sites.
@@ -319,7 +319,7 @@ def average(dataset: xr.Dataset, dim: str) -> xr.Dataset:
     if "signal_err" in dataset:
         error = dataset["signal_err"].where(weight > 0, 0)
         variance = ((error * weight) ** 2).sum(dim, skipna=False) / weight.sum(dim) ** 2
-        result["signal_err"] = np.sqrt(variance).transpose(*result.signal.dims).assign_attrs(units="electron")
+        result["signal_err"] = (variance**0.5).transpose(*result.signal.dims).assign_attrs(units="electron")
     return check(_with_frames(result, count.sum(dim)))
 
 
@@ -357,7 +357,7 @@ def _as_field(name: str, values: Any) -> np.ndarray:
 
 
 def _check_pixel_size(pixel_size: Any) -> None:
-    if not (isinstance(pixel_size, Real) and np.isfinite(pixel_size) and pixel_size > 0):
+    if not (isinstance(pixel_size, Real) and np.isfinite(float(pixel_size)) and float(pixel_size) > 0):
         raise LayoutError(
             f"pixel_size is {pixel_size!r}; give the pixel size on the sample in metres, for example 1e-7"
         )
@@ -375,8 +375,8 @@ def _build(schema: str, data: dict[str, Any], axes: dict[str, Any], attributes: 
         dataset = xr.Dataset(data, coords=axes)
     except ValueError as error:
         raise LayoutError(f"shapes do not fit: {error}") from error
-    for name in dataset.coords:
-        if str(name) in UNITS:
-            dataset[name].attrs["units"] = UNITS[str(name)]
+    for coordinate in dataset.coords.values():
+        if str(coordinate.name) in UNITS:
+            coordinate.attrs["units"] = UNITS[str(coordinate.name)]
     dataset.attrs = {"schema": schema} | {k: v for k, v in attributes.items() if v is not None}
     return dataset

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import cos, sin
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.constants import physical_constants
@@ -109,7 +110,7 @@ class Defect:
         object.__setattr__(self, "nuclei", tuple(self.nuclei))
         for name in ("D", "E", "g", "temperature", "dD_dT"):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and np.isfinite(value)):
+            if not (isinstance(value, Real) and np.isfinite(float(value))):
                 raise ValueError(f"{name} of {self.name!r} is {value!r}; it must be a finite number")
         if not all(isinstance(nucleus, Nucleus) for nucleus in self.nuclei):
             raise ValueError(f"nuclei of {self.name!r} must be Nucleus objects; received {self.nuclei!r:.80}")
@@ -162,7 +163,7 @@ class Defect:
         return replace(self, **({"D": self.D + self.dD_dT * step, "temperature": float(temperature)} | changes))
 
 
-def _tensor(name: str, values: object) -> tuple[tuple[float, ...], ...]:
+def _tensor(name: str, values: Any) -> tuple[tuple[float, ...], ...]:
     if np.iscomplexobj(values):
         raise ValueError(f"{name} is complex; give a real 3 x 3 tensor in Hz")
     tensor = np.asarray(values, dtype=float)

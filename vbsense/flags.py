@@ -28,7 +28,7 @@ _ROWS = (
     ("not_converged", "the fit stopped at its iteration limit", "raise max_iterations or give better bounds"),
     ("at_bound", "a parameter ended on one of its bounds", "widen the bound or fix the parameter"),
     ("no_dip", "no resonance stands out of the noise", "average longer, or check microwave power and frequency range"),
-    ("low_significance", "a line is shallower than three of its sigma", "average longer"),
+    ("low_significance", "a line is shallower than five of its sigma", "average longer"),
     ("no_covariance", "the normal matrix is singular: the data do not hold all parameters", "use a simpler model"),
     ("saturated", "the camera was saturated at this pixel", "shorten the exposure or lower the laser power"),
     ("masked", "the pixel was masked by the caller", "none needed"),
@@ -40,6 +40,12 @@ _ROWS = (
         "check E or raise the bias field",
     ),
     ("no_signal", "the signal is zero or negative on average", "check the dark level, or mask the pixel"),
+    (
+        "outside_correction",
+        "the field lies outside the table of the hyperfine correction",
+        "make a table that spans it",
+    ),
+    ("poor_fit", "much of the signal is not described by the model", "look at the spectrum; use another model"),
 )
 
 FLAGS = {name: Flag(name, 1 << k, meaning, remedy) for k, (name, meaning, remedy) in enumerate(_ROWS)}

@@ -142,7 +142,7 @@ def _check_attributes(dataset: xr.Dataset) -> None:
     for name, unit in (("exposure", "s"), ("pixel_size", "m"), ("psf_fwhm", "m"), ("camera_gain", "electron/count")):
         check_positive(dataset, name, unit)
     frames = dataset.attrs.get("frames")
-    if frames is not None and not (isinstance(frames, Real) and frames >= 0 and float(frames).is_integer()):
+    if frames is not None and not (isinstance(frames, Real) and float(frames) >= 0 and float(frames).is_integer()):
         raise LayoutError(f"attribute 'frames' is {frames!r}; it must be a whole number of frames")
     bias = dataset.attrs.get("bias_field")
     if bias is not None and not _is_vector(bias):
@@ -180,7 +180,7 @@ def check_frequency(frequency: object) -> np.ndarray:
 def check_positive(dataset: xr.Dataset, name: str, unit: str) -> None:
     """Check that the attribute `name`, where present, is a positive number."""
     value = dataset.attrs.get(name)
-    if value is not None and not (isinstance(value, Real) and np.isfinite(value) and value > 0):
+    if value is not None and not (isinstance(value, Real) and np.isfinite(float(value)) and float(value) > 0):
         raise LayoutError(f"attribute {name!r} is {value!r}; it must be a positive number in {unit}")
 
 

@@ -107,7 +107,7 @@ class SensorArray:
             Height of the middle of the emitting layer (m), at least half its thickness.
         order : (int, int)
             Gauss-Legendre points along each side of the spot and through the depth. The default errs by
-            less than 1e-4 of the largest field for a layer that lies 5 nm above a 1 um x 100 nm bar.
+            less than 2e-4 of the largest field for a layer that lies 5 nm above a 1 um x 100 nm bar.
         at : (array_like, array_like), optional
             x and y of spots like these at other places (m), for example some of the sites in any order.
 

@@ -1,0 +1,101 @@
+"""What all blocks of one fit have in common: scaled frequencies, weights of the points, templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vbsense.analysis._lm import PAD
+from vbsense.analysis._options import Options
+from vbsense.analysis._start import Templates, make_templates
+from vbsense.lineshape import Model
+
+__all__ = ["Plan", "make_plan"]
+
+# Templates: width and number. The first serve nearly all sweeps, for matched filters are not particular about
+# the width; the others are tried on spectra whose fit is suspicious. Widths are in units of half the span.
+LADDER = ((0.3, 24), (0.08, 64), (0.025, 128))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the blocks of one fit have in common. "Scaled" frequency runs from -1 to 1 over the sweep."""
+
+    model: Model
+    kernel: Any  # compiled
+    lines: tuple[tuple[int, int, int], ...]
+    options: Options
+    dtype: Any  # float32 or float64: the precision of the fit
+    x: np.ndarray  # (m,) scaled frequency, padded
+    points: int
+    middle: float  # Hz
+    half: float  # Hz
+    signal: np.ndarray  # (plane, frequency, pixel) electrons
+    error: np.ndarray | None  # one sigma of `signal`
+    measured: np.ndarray  # (plane, frequency) bool
+    count: np.ndarray  # (plane,) points measured
+    roots: np.ndarray  # (plane, m) square roots of weights, largest 1
+    frames: np.ndarray | None  # (plane,) at the points of weight 1; None: the noise is not known
+    read_noise: float  # electrons
+    limit: int
+    covariance: bool  # wanted
+    templates: tuple[Templates, ...]
+
+    @property
+    def free(self) -> int:
+        """Number of free parameters."""
+        return int((~self.options.fixed).sum())
+
+    def scales(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Factor ``(n, parameter)`` and shift ``(parameter,)`` from scaled parameters to SI units."""
+        factor = {"electron": level, "Hz": np.full_like(level, self.half), "1": np.ones_like(level)}
+        shift = [self.middle if name in self.model.positions else 0.0 for name in self.model.parameters]
+        return np.stack([factor[unit] for unit in self.model.units], -1), np.array(shift)
+
+
+def make_plan(
+    model: Model, options: Options, dtype: Any, frequency: np.ndarray, frames: np.ndarray, known: bool, **data: Any
+) -> Plan:
+    """Scale the frequencies, weigh the points and build the templates.
+
+    Parameters
+    ----------
+    model, options, dtype
+        As in `Plan`.
+    frequency : ndarray, (m,)
+        In Hz.
+    frames : ndarray, (plane, m)
+        Frames averaged into each point; 0 where there are none.
+    known : bool
+        Whether `frames` are known, and with them the shot noise.
+    **data
+        The remaining fields of `Plan`.
+    """
+    points = frequency.size
+    middle, half = (frequency[0] + frequency[-1]) / 2, max((frequency[-1] - frequency[0]) / 2, 1.0)
+    x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
+    x[:points] = (frequency - middle) / half
+    ladder: list[Templates] = []
+    if model.lines and model.guess is None and points > 1:
+        ladder = [make_templates(model, x, points, *rung) for rung in _ladder(model, options, half, points)]
+    measured, best = frames > 0, np.maximum(frames.max(1), 1)
+    roots = np.zeros((len(frames), x.size), dtype)
+    roots[:, :points] = np.sqrt(frames / best[:, None]) if known else measured
+    scaled = {"x": x.astype(dtype), "points": points, "middle": middle, "half": half, "templates": tuple(ladder)}
+    weights = {"measured": measured, "count": measured.sum(1), "roots": roots, "frames": best if known else None}
+    own = {"model": model, "kernel": model.compiled(), "lines": model.lines, "options": options, "dtype": dtype}
+    return Plan(**own, **scaled, **weights, **data)
+
+
+def _ladder(model: Model, options: Options, half: float, points: int) -> list[tuple[float, int]]:
+    """Widths and numbers of templates: from a start value or from bounds of the width if the caller gave them."""
+    width = model.lines[0][1]
+    if width in options.start:
+        fwhm = float(np.nanmean(options.start[width])) / half
+    elif options.given[width] and np.isfinite(options.upper[width]) and options.lower[width] > 0:
+        fwhm = float(np.sqrt(options.lower[width] * options.upper[width])) / half
+    else:
+        return [LADDER[0], *(rung for rung in LADDER[1:] if rung[0] > 3 / points)]
+    return [(fwhm, int(np.clip(2 * np.ceil(3.5 / fwhm), 16, 128)))]
