@@ -35,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
 
     out = refuse_existing(args.out, args.force)
     folder = Path(args.folder) if args.folder else out.with_suffix(".run")
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(
+            f"{folder} holds an earlier run; save it with `vbsense recover {folder} OUT.h5`, or give another --run"
+        )
     grid = frequencies(args.frequencies)
     scene = sims.preset(args.simulated, current=abs(args.current) or 1e-3)
     with instruments.simulated_rig(scene, seed=args.seed) as rig:

@@ -1,0 +1,226 @@
+"""Speed and honesty of the batched fit, in one table from one run.
+
+Speeds depend on the machine and on who else uses it: the last column but two is the ratio to a bare
+Levenberg-Marquardt loop, measured between the rows of this table. That loop is a yardstick, not a model: two
+Lorentzians, start values given, no bounds, errors, flags or weights.
+
+    python benchmarks/fit.py                       # 64 x 64 x 4 spectra
+    python benchmarks/fit.py --size 512            # 512 x 512 x 4
+    python benchmarks/fit.py --yardstick other.py  # a script with measure(threads) -> (fits per second, error)
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from vbsense.analysis import fit_spectrum, fit_sweep
+from vbsense.data import make_sweep
+from vbsense.lineshape import get_model
+
+FREQUENCY = np.linspace(3.07e9, 3.87e9, 101)
+CONTRAST, RATIO = 0.05, 20  # contrast over the relative noise of a point
+TRUTH = np.array([(RATIO / CONTRAST) ** 2, 3.33e9, 3.61e9, 120e6, 120e6, CONTRAST, CONTRAST])
+
+
+def simulate(name: str, size: int) -> Any:
+    """A sweep of ``4 x size x size`` spectra in float32 with shot noise, all with the same truth."""
+    clean = get_model(name).evaluate(FREQUENCY, TRUTH).astype(np.float32)[:, None, None]
+    rng = np.random.default_rng(0)
+    signal = rng.standard_normal((4, FREQUENCY.size, size, size), np.float32) * np.sqrt(clean) + clean
+    return make_sweep(signal, FREQUENCY, pixel_size=1e-7, frames=1, coords={"sweep": range(4)})
+
+
+def cramer_rao(name: str) -> np.ndarray:
+    """Smallest possible error of each parameter for shot noise."""
+    model, step = get_model(name), np.abs(TRUTH) * 1e-6
+    rows = [(model.evaluate(FREQUENCY, TRUTH + d) - model.evaluate(FREQUENCY, TRUTH - d)) / 2e-6 for d in np.diag(step)]
+    weighted = np.array(rows) / np.sqrt(model.evaluate(FREQUENCY, TRUTH))
+    return np.abs(TRUTH) * np.sqrt(np.diag(np.linalg.inv(weighted @ weighted.T)))
+
+
+def best_time(work: Callable[[], Any], repeats: int) -> float:
+    """Seconds of the fastest of several runs, after one that compiles."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def bare_loop(spectra: int = 20_000) -> float:
+    """Fits per second of the yardstick on one core."""
+    from numba import njit
+
+    fast: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy", "nogil": True}
+    f32 = np.float32
+
+    @njit(**fast)
+    def rows(f, y, p, out):
+        a, b = f32(1) / p[2], f32(1) / p[5]
+        for m in range(f.size):
+            d, e = (f[m] - p[1]) * a, (f[m] - p[4]) * b
+            k, l = f32(1) / (f32(1) + d * d), f32(1) / (f32(1) + e * e)
+            s, t = f32(-2) * p[3] * k * k * d * a, f32(-2) * p[6] * l * l * e * b
+            out[0, m], out[1, m], out[2, m], out[3, m] = f32(1), s, s * d, -k
+            out[4, m], out[5, m], out[6, m], out[7, m] = t, t * e, -l, y[m] - (p[0] - p[3] * k - p[6] * l)
+
+    @njit(**fast)
+    def normal(out, matrix):
+        for i in range(8):
+            for j in range(i + 1):
+                total = f32(0)
+                for m in range(out.shape[1]):
+                    total += out[i, m] * out[j, m]
+                matrix[i, j] = total
+
+    @njit(**fast)
+    def solve(matrix, damping, low, step):
+        for j in range(7):
+            pivot = matrix[j, j] * (f32(1) + damping)
+            for k in range(j):
+                pivot -= low[j, k] * low[j, k]
+            if not pivot > f32(1e-12):
+                return False
+            low[j, j] = f32(1) / np.sqrt(pivot)
+            for i in range(j + 1, 7):
+                total = matrix[i, j]
+                for k in range(j):
+                    total -= low[i, k] * low[j, k]
+                low[i, j] = total * low[j, j]
+        for i in range(7):
+            total = matrix[7, i]
+            for k in range(i):
+                total -= low[i, k] * step[k]
+            step[i] = total * low[i, i]
+        for i in range(6, -1, -1):
+            total = step[i]
+            for k in range(i + 1, 7):
+                total -= low[k, i] * step[k]
+            step[i] = total * low[i, i]
+        return True
+
+    @njit(**fast)
+    def fit(f, signal, p):
+        out, low = np.zeros((8, 128), np.float32), np.zeros((7, 7), np.float32)
+        here, there = np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32)
+        step, trial = np.zeros(7, np.float32), np.zeros(7, np.float32)
+        for n in range(len(signal)):
+            rows(f, signal[n], p[n], out)
+            normal(out, here)
+            damping = f32(1e-3)
+            for _ in range(20):
+                if not solve(here, damping, low, step):
+                    damping *= f32(10)
+                    continue
+                for k in range(7):
+                    trial[k] = p[n, k] + step[k]
+                rows(f, signal[n], trial, out)
+                normal(out, there)
+                if there[7, 7] <= here[7, 7]:
+                    done = here[7, 7] - there[7, 7] < f32(1e-4) * here[7, 7]
+                    here[:], p[n] = there, trial
+                    damping *= f32(0.1)
+                    if done:
+                        break
+                else:
+                    damping *= f32(10)
+
+    f, rng = np.linspace(-1, 1, 101, dtype=np.float32), np.random.default_rng(0)
+    low = np.array([1, -0.5, 0.1, 0.05, 0.2, 0.1, 0.05])
+    truth = rng.uniform(low, np.array([1, -0.2, 0.2, 0.1, 0.5, 0.2, 0.1]), (spectra, 7))
+    lines = [truth[:, k + 2, None] / (1 + ((f - truth[:, k, None]) / truth[:, k + 1, None]) ** 2) for k in (1, 4)]
+    signal = (truth[:, :1] - lines[0] - lines[1] + rng.normal(0, 0.004, (spectra, 101))).astype(np.float32)
+    start = np.tile(np.array([1, -0.35, 0.15, 0.07, 0.35, 0.15, 0.07], np.float32), (spectra, 1))
+    return spectra / best_time(lambda: fit(f, signal, start.copy()), 5)
+
+
+def external(path: str) -> Callable[[], float]:
+    """``measure()`` of a script as a function that returns fits per second."""
+    spec = importlib.util.spec_from_file_location("yardstick", path)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"cannot load {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda: float(module.measure()[0])
+
+
+def engine(name: str, size: int, threads: int) -> tuple[float, float, float]:
+    """Fits per second, error over Cramer-Rao bound (worst parameter), share within 1 sigma (worst parameter)."""
+    sweep = simulate(name, size)
+    seconds = best_time(lambda: fit_sweep(sweep, name, threads=threads, precision="single"), 5)
+    fit = fit_sweep(sweep, name, threads=threads, precision="single")
+    names = get_model(name).parameters
+    values = np.stack([fit[n].values.ravel() for n in names], -1)
+    pulls = (values - TRUTH) / np.stack([fit[f"{n}_err"].values.ravel() for n in names], -1)
+    good = np.isfinite(pulls).all(1)
+    cover = (np.abs(pulls[good]) < 1).mean(0)
+    ratio = values[good].std(0) / cramer_rao(name)
+    return len(values) / seconds, ratio[np.argmax(np.abs(ratio - 1))], cover[np.argmax(np.abs(cover - 0.6827))]
+
+
+def others(name: str) -> list[tuple[str, float]]:
+    """Fits per second of scipy and lmfit on a few spectra; scipy is given start values."""
+    from scipy.optimize import curve_fit
+
+    model, sweep = get_model(name), simulate(name, 5)
+    spectra = sweep.signal.values[0].reshape(101, -1).T.astype(float)
+    start, kernel = TRUTH * 1.02, model.compiled()
+    start[1:3] = TRUTH[1:3] + 5e6
+
+    def jacobian(x: np.ndarray, *p: float) -> np.ndarray:
+        out, rows = np.empty(x.size), np.empty((7, x.size))
+        kernel(x, np.array(p), out, rows)
+        return rows.T
+
+    def fit(jac: Any) -> None:
+        for y in spectra:
+            curve_fit(model.function, FREQUENCY, y, p0=start, sigma=np.sqrt(y), jac=jac, method="lm")
+
+    def fit_lmfit() -> None:
+        for k in range(5):
+            fit_spectrum(sweep.isel(sweep=0, y=k, x=k), name)
+
+    rate = {"scipy curve_fit": 25 / best_time(lambda: fit(None), 1)}
+    rate["scipy curve_fit, with Jacobian"] = 25 / best_time(lambda: fit(jacobian), 1)
+    rate["lmfit (fit_spectrum)"] = 5 / best_time(fit_lmfit, 1)
+    return list(rate.items())
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--size", type=int, default=64, help="pixels on a side; four images are fitted")
+    parser.add_argument("--yardstick", help="another yardstick: a script with measure()")
+    options = parser.parse_args()
+    measure = external(options.yardstick) if options.yardstick else bare_loop
+    print(f"{4 * options.size**2} spectra of {FREQUENCY.size} points, contrast / noise = {RATIO}, float32")
+    print(f"{'':34s}{'fits/s':>10s}{'/ yardstick':>12s}{'error / bound':>15s}{'in 1 sigma':>12s}")
+    if options.yardstick:
+        print(f"{'bare loop of this file':34s}{bare_loop():10.0f}")
+    unit = measure()
+    print(f"{'yardstick, one core':34s}{unit:10.0f}{1:12.2f}")
+    for name in ("lorentzian", "gaussian"):
+        for threads in (1, 2):
+            rate, ratio, cover = engine(name, options.size, threads)
+            after = measure()  # the machine may have changed its pace
+            label = f"{name}, {threads} thread{'s' * (threads > 1)}"
+            print(f"{label:34s}{rate:10.0f}{rate / max(unit, after):12.2f}{ratio:15.3f}{cover:12.3f}")
+            unit = after
+    for label, rate in others("lorentzian"):
+        print(f"{label:34s}{rate:10.0f}{rate / unit:12.5f}")
+
+
+if __name__ == "__main__":
+    main()
