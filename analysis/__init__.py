@@ -5,8 +5,9 @@ Names are loaded on first use, so that importing this room loads no compiler and
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vbsense._lazy import attach
 
 if TYPE_CHECKING:
     from vbsense.analysis.array import unmix as unmix
@@ -26,18 +27,5 @@ _EXPORTS = {
     "sensitivity": "sensitivities",
     "unmix": "array",
 }
-_MODULES = ("array", "correction", "field", "fit", "plot", "spectrum", "wire")
 
-__all__ = sorted([*_EXPORTS, "plot"])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"vbsense.analysis.{_EXPORTS[name]}"), name)
-    if name in _MODULES:
-        return importlib.import_module(f"vbsense.analysis.{name}")
-    raise AttributeError(f"module 'vbsense.analysis' has no attribute {name!r}; it has {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES})
+__getattr__, __dir__, __all__ = attach(__name__, _EXPORTS, modules=("plot",))

@@ -6,8 +6,9 @@ so that the analysis of a file never waits for a driver.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vbsense._lazy import attach
 
 if TYPE_CHECKING:
     from vbsense.instruments.acquire.engine import SweepRejected as SweepRejected
@@ -46,14 +47,4 @@ _EXPORTS = {
     "simulated_rig": "simulated",
 }
 
-__all__ = sorted(_EXPORTS)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(__name__, _EXPORTS)

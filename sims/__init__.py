@@ -1,4 +1,4 @@
-"""The theorists' room: scenes, light and camera noise that make synthetic sweeps.
+"""The theorists' room: scenes and camera noise that make synthetic sweeps, optical cycle, pulse sequences.
 
 >>> from vbsense import sims
 >>> sims.gold_wire_nanoarray().array.x.size
@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vbsense._lazy import attach
 
 if TYPE_CHECKING:
+    from vbsense.sims import light as light
+    from vbsense.sims import pulses as pulses
     from vbsense.sims.camera import Camera as Camera
     from vbsense.sims.presets import gold_wire_nanoarray as gold_wire_nanoarray
     from vbsense.sims.presets import preset as preset
@@ -25,10 +28,4 @@ _EXPORTS = {
     "simulate_sweep": "sweep",
 }
 
-__all__ = sorted(_EXPORTS)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"vbsense.sims.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module 'vbsense.sims' has no attribute {name!r}; it has {', '.join(__all__)}")
+__getattr__, __dir__, __all__ = attach(__name__, _EXPORTS, modules=("light", "pulses"))

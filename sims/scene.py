@@ -142,7 +142,7 @@ class ArrayScene:
         return lines(np.asarray(self.bias) + self.wire_field(current), defect, drive=self.drive)
 
     def _depth(self, frequency: float, power: float, current: float, temperature: float | None) -> np.ndarray:
-        from vbsense._broaden import lorentzians
+        from vbsense.groundstate._broaden import lorentzians
 
         position, strength = self._remember(
             ("lines", current, temperature), lambda: self._lines(current, temperature), limit=8

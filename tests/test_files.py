@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vbsense import durable
-from vbsense.container import chunks
 from vbsense.data import LayoutError, make_map, make_site_sweep, make_sweep
 from vbsense.files import load, save, summary
-from vbsense.seal import SEAL_BYTES, add_seal
+from vbsense.storage import durable
+from vbsense.storage.container import chunks
+from vbsense.storage.seal import SEAL_BYTES, add_seal
 
 resource = pytest.importorskip("resource")  # limits of a process; not on Windows
 

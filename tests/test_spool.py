@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from vbsense.data import LayoutError
 from vbsense.files import load, summary
 from vbsense.spool import Key, Spool, finalise, main, read, recover
-from vbsense.spool_record import HEAD_BYTES, MAGIC, scan, spool_path
+from vbsense.storage.spool_record import HEAD_BYTES, MAGIC, scan, spool_path
 
 ROOT = Path(__file__).resolve().parents[1]
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills and limits need fork")
@@ -183,7 +183,7 @@ def test_an_exception_closes_the_spool_as_incomplete(tmp_path: Path) -> None:
 
 def test_every_append_is_synced_and_only_when_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
-    monkeypatch.setattr("vbsense.durable.sync_file", synced.append)
+    monkeypatch.setattr("vbsense.storage.durable.sync_file", synced.append)
     for durable in (True, False):
         with Spool(tmp_path / str(durable), header(), durable=durable) as spool:
             synced.clear()

@@ -11,9 +11,10 @@ measures one, ``vbsense.analysis`` reads one. SI units everywhere.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vbsense._lazy import attach
 
 # The rooms lie beside this folder in the repository, so a Python started in its root would find
 # this package without them (and shadow an installed one). In a wheel there is no pyproject.toml.
@@ -30,50 +31,53 @@ if TYPE_CHECKING:
     from vbsense.data import make_map as make_map
     from vbsense.data import make_sweep as make_sweep
     from vbsense.defect import VB14N as VB14N
+    from vbsense.defect import VB14N_DFT as VB14N_DFT
     from vbsense.defect import VB15N as VB15N
+    from vbsense.defect import VB15N_DFT as VB15N_DFT
     from vbsense.defect import Defect as Defect
-    from vbsense.defect import Nucleus as Nucleus
     from vbsense.files import load as load
     from vbsense.files import save as save
+    from vbsense.groundstate.fieldtable import FieldTable as FieldTable
+    from vbsense.nucleus import Nucleus as Nucleus
+    from vbsense.nucleus import nitrogens as nitrogens
     from vbsense.optics import SensorArray as SensorArray
     from vbsense.scene import Scene as Scene
+    from vbsense.spin import choose_method as choose_method
     from vbsense.spin import field_from_lines as field_from_lines
+    from vbsense.spin import field_range_from_lines as field_range_from_lines
     from vbsense.spin import levels as levels
+    from vbsense.spin import lines as lines
     from vbsense.spin import spectrum as spectrum
     from vbsense.spin import transitions as transitions
+    from vbsense.temperature import TemperatureModel as TemperatureModel
 
 # Public name -> module. Loaded on first use: `import vbsense` and `--help` stay below half a second.
 _EXPORTS = {
     "Bar": "currents",
     "Defect": "defect",
-    "Nucleus": "defect",
+    "FieldTable": "groundstate.fieldtable",
+    "Nucleus": "nucleus",
     "Polyline": "currents",
     "Ribbon": "currents",
     "Scene": "scene",
     "SensorArray": "optics",
+    "TemperatureModel": "temperature",
     "VB14N": "defect",
+    "VB14N_DFT": "defect",
     "VB15N": "defect",
+    "VB15N_DFT": "defect",
+    "choose_method": "spin",
     "field_from_lines": "spin",
+    "field_range_from_lines": "spin",
     "levels": "spin",
+    "lines": "spin",
     "load": "files",
     "make_map": "data",
     "make_sweep": "data",
+    "nitrogens": "nucleus",
     "save": "files",
     "spectrum": "spin",
     "transitions": "spin",
 }
-_ROOMS = ("analysis", "instruments", "sims")
 
-__all__ = sorted([*_EXPORTS, "__version__"])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"vbsense.{_EXPORTS[name]}"), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"vbsense.{name}")
-    raise AttributeError(f"module 'vbsense' has no attribute {name!r}; it has {', '.join(__all__)}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOMS])
+__getattr__, __dir__, __all__ = attach(__name__, _EXPORTS, modules=("analysis", "instruments", "sims"))

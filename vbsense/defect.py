@@ -1,70 +1,26 @@
 """Spin defects as data: every number with its source, temperature and status.
 
-The frame of a defect has z along the c axis of hBN and x along the bond to its first nitrogen,
-which is also the first axis of the splitting E.
+The frame of a defect has z along the c axis of hBN and x along the bond to its first nitrogen, which
+is also the first axis of the splitting E unless `E_angle` says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import cmath
 from dataclasses import dataclass, replace
-from math import cos, sin
-from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.constants import physical_constants
 
-__all__ = ["VB14N", "VB15N", "Defect", "Nucleus"]
+from vbsense.nucleus import GRACHEVA_2023, IVADY_2020, Nucleus, TensorSet, is_number, nitrogens, tensor_of
+from vbsense.temperature import TemperatureModel, shift_of_D
+
+__all__ = ["VB14N", "VB14N_DFT", "VB15N", "VB15N_DFT", "Defect", "Nucleus"]
 
 BOHR_MAGNETON = physical_constants["Bohr magneton in Hz/T"][0]  # CODATA, Hz/T
-
-
-@dataclass(frozen=True)
-class Nucleus:
-    """A nuclear spin coupled to the electron.
-
-    Parameters
-    ----------
-    spin : float
-        Spin quantum number, a multiple of one half.
-    gamma : float
-        Gyromagnetic ratio over 2 pi, with its sign (Hz/T).
-    A : array_like, (3, 3)
-        Hyperfine tensor in the defect frame, symmetric (Hz).
-    Q : array_like, (3, 3), optional
-        Quadrupole tensor in ``I.Q.I``, defect frame, symmetric (Hz); zero by default.
-
-    Raises
-    ------
-    ValueError
-        If the spin is not a multiple of one half, or a tensor is not a finite symmetric 3 x 3 array.
-
-    Examples
-    --------
-    >>> Nucleus(0.5, -4.316e6, np.diag([-122e6, -64e6, -64e6])).dimension
-    2
-    """
-
-    spin: float
-    gamma: float
-    A: tuple[tuple[float, ...], ...]
-    Q: tuple[tuple[float, ...], ...] = ((0.0,) * 3,) * 3
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.spin, Real) and self.spin > 0 and float(2 * self.spin).is_integer()):
-            raise ValueError(f"nuclear spin is {self.spin!r}; it must be a positive multiple of 1/2")
-        if not (isinstance(self.gamma, Real) and np.isfinite(self.gamma)):
-            raise ValueError(f"gamma is {self.gamma!r}; it must be a finite gyromagnetic ratio in Hz/T")
-        for name in ("A", "Q"):
-            object.__setattr__(self, name, _tensor(name, getattr(self, name)))
-        if self.spin == 0.5 and np.any(self.Q):
-            raise ValueError("a spin 1/2 has no quadrupole moment; leave Q out")
-
-    @property
-    def dimension(self) -> int:
-        """Number of its states."""
-        return int(2 * self.spin + 1)
+_IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -79,8 +35,9 @@ class Defect:
         Zero-field splitting (Hz).
     E : float
         In-plane splitting parameter (Hz); the two lines at zero field are 2 E apart.
-    g : float
-        Electron g factor; the only place that holds an electron gyromagnetic ratio.
+    g : float or (3, 3) array_like
+        Electron g factor, or symmetric g tensor in the defect frame; the only place that holds an
+        electron gyromagnetic ratio.
     nuclei : sequence of Nucleus
         Coupled nuclei.
     temperature : float
@@ -89,6 +46,11 @@ class Defect:
         Slope of D near that temperature (Hz/K).
     source : str
         Where the numbers come from.
+    E_angle : float
+        Angle of the first axis of E to x, about c (rad).
+    orientation : (3, 3) array_like
+        Rotation from the defect frame to the laboratory: its columns are the defect's x, y and c in
+        laboratory axes. Fields and drives are laboratory vectors; the two frames agree by default.
 
     Examples
     --------
@@ -100,46 +62,49 @@ class Defect:
     name: str
     D: float
     E: float
-    g: float
+    g: ArrayLike
     nuclei: tuple[Nucleus, ...] = ()
     temperature: float = 295.0
     dD_dT: float = 0.0
     source: str = ""
+    E_angle: float = 0.0
+    orientation: ArrayLike = _IDENTITY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nuclei", tuple(self.nuclei))
-        for name in ("D", "E", "g", "temperature", "dD_dT"):
+        for name in ("D", "E", "temperature", "dD_dT", "E_angle"):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and np.isfinite(float(value))):
+            if not is_number(value):
                 raise ValueError(f"{name} of {self.name!r} is {value!r}; it must be a finite number")
         if not all(isinstance(nucleus, Nucleus) for nucleus in self.nuclei):
             raise ValueError(f"nuclei of {self.name!r} must be Nucleus objects; received {self.nuclei!r:.80}")
-        if 0 < abs(self.D) < 1e6:
-            raise ValueError(f"D is {self.D!r} Hz; values are in Hz: did you mean {self.D * 1e9:.3g} (GHz given)?")
-        if 0 < abs(self.E) < 1e3:
-            raise ValueError(f"E is {self.E!r} Hz; values are in Hz: did you mean {self.E * 1e6:.3g} (MHz given)?")
-        if abs(self.E) > abs(self.D):
-            raise ValueError(f"E is {self.E:.3g} Hz, larger than D = {self.D:.3g} Hz; exchange them or check the units")
-        if not 1.5 < self.g < 2.5:
-            raise ValueError(f"g is {self.g!r}; an electron g factor near 2 is expected (gamma follows from it)")
+        _check_splittings(self.D, self.E)
+        object.__setattr__(self, "g", _checked_g(self.g))
+        object.__setattr__(self, "orientation", _checked_rotation(self.orientation))
 
     @property
     def gamma(self) -> float:
-        """Electron gyromagnetic ratio g muB / h (Hz/T)."""
-        return self.g * BOHR_MAGNETON
+        """Electron gyromagnetic ratio g muB / h (Hz/T); a ValueError where g is a tensor."""
+        if isinstance(self.g, float):
+            return self.g * BOHR_MAGNETON
+        raise ValueError(f"g of {self.name!r} is a tensor, so there is no single gamma; give a scalar g for this")
 
     @property
     def dimension(self) -> int:
         """Number of states of electron and nuclei."""
         return 3 * int(np.prod([nucleus.dimension for nucleus in self.nuclei], dtype=int))
 
-    def at(self, *, temperature: float | None = None, **changes: float) -> Defect:
+    def at(
+        self, *, temperature: float | None = None, model: str | TemperatureModel = "linear", **changes: Any
+    ) -> Defect:
         """The same defect with other numbers.
 
         Parameters
         ----------
         temperature : float, optional
-            New temperature (K), within 60 K of the present one; D follows linearly with `dD_dT`.
+            New temperature (K), where the model holds (linear: within 60 K of the present one).
+        model : str or TemperatureModel
+            How D follows (see `vbsense.temperature`); "linear" uses `dD_dT`.
         **changes
             Other fields to replace, for example ``E=50e6``.
 
@@ -154,62 +119,118 @@ class Defect:
         """
         if temperature is None:
             return replace(self, **changes)
-        step = temperature - self.temperature
-        if not abs(step) <= 60:
-            raise ValueError(
-                f"temperature is {temperature!r} K; the linear slope of D holds within 60 K of {self.temperature} K: "
-                "give D itself for others"
-            )
-        return replace(self, **({"D": self.D + self.dD_dT * step, "temperature": float(temperature)} | changes))
+        D = self.D + shift_of_D(model, self.dD_dT, self.temperature, temperature)
+        return replace(self, **({"D": D, "temperature": float(temperature)} | changes))
+
+    def strained(self, *, D: float = 0.0, E: float = 0.0, angle: float = 0.0) -> Defect:
+        """With what a strain adds to the splittings.
+
+        Parameters
+        ----------
+        D : float
+            Shift of D (Hz).
+        E, angle : float
+            Size (Hz) and direction of the first axis to x (rad) of the in-plane part. Two in-plane
+            parts add as the complex numbers ``E exp(2i angle)``; a sum below 1 kHz counts as none.
+
+        Returns
+        -------
+        Defect
+
+        Examples
+        --------
+        >>> VB14N.strained(E=59e6, angle=np.pi / 2).E < 1e-6          # across the first axis: cancels
+        True
+        """
+        if not all(is_number(v) for v in (D, E, angle)):
+            raise ValueError(f"strain is D={D!r}, E={E!r}, angle={angle!r}; give finite numbers in Hz, Hz, rad")
+        total = self.E * cmath.exp(2j * self.E_angle) + E * cmath.exp(2j * angle)
+        size, turn = cmath.polar(total)
+        return replace(self, D=self.D + D, E=size if size >= 1e3 else 0.0, E_angle=turn / 2)
+
+    def in_electric_field(self, field: ArrayLike, *, d_perp: float = 0.35) -> Defect:
+        """With what an electric field adds to E: ``d_perp [Fx (Sx^2 - Sy^2) - Fy (Sx Sy + Sy Sx)]``.
+
+        The form follows from the threefold axis and the mirror plane of the layer, which also forbid a
+        linear effect of the part along c; the overall sign is a convention.
+
+        Parameters
+        ----------
+        field : array_like, (3,)
+            Electric field in laboratory axes (V/m).
+        d_perp : float
+            Coupling (Hz/(V/m)); 0.35 is widely quoted, unverified.
+
+        Returns
+        -------
+        Defect
+
+        Examples
+        --------
+        >>> round((VB14N.in_electric_field([1e7, 0, 0]).E - VB14N.E) / 1e6, 3)
+        3.5
+        """
+        if np.iscomplexobj(field) or np.shape(field) != (3,) or not np.isfinite(np.asarray(field, dtype=float)).all():
+            raise ValueError(f"electric field is {field!r}; give three finite components in V/m")
+        if not is_number(d_perp):
+            raise ValueError(f"d_perp is {d_perp!r}; it must be a finite number in Hz/(V/m)")
+        x, y, _ = np.asarray(field, dtype=float) @ np.asarray(self.orientation, dtype=float)
+        return self.strained(E=d_perp * float(np.hypot(x, y)), angle=-float(np.arctan2(y, x)) / 2)
 
 
-def _tensor(name: str, values: Any) -> tuple[tuple[float, ...], ...]:
+def _check_splittings(D: float, E: float) -> None:
+    if 0 < abs(D) < 1e6:
+        raise ValueError(f"D is {D!r} Hz; values are in Hz: did you mean {D * 1e9:.3g} (GHz given)?")
+    if 0 < abs(E) < 1e3:
+        raise ValueError(f"E is {E!r} Hz; values are in Hz: did you mean {E * 1e6:.3g} (MHz given)?")
+    if abs(E) > abs(D):
+        raise ValueError(f"E is {E:.3g} Hz, larger than D = {D:.3g} Hz; exchange them or check the units")
+
+
+def _checked_g(g: object) -> float | tuple[tuple[float, ...], ...]:
+    if is_number(g):
+        g = float(g)
+        values: Any = g
+    elif np.ndim(g) == 2:  # type: ignore[arg-type]
+        g = tensor_of("g", g, "units of 1")
+        values = np.linalg.eigvalsh(g)
+    else:
+        raise ValueError(f"g is {g!r}; it must be a finite number or a symmetric 3 x 3 tensor")
+    if not np.all((np.asarray(values) > 1.5) & (np.asarray(values) < 2.5)):
+        raise ValueError(f"g is {g!r}; an electron g factor near 2 is expected (gamma follows from it)")
+    return g
+
+
+def _checked_rotation(values: Any) -> tuple[tuple[float, ...], ...]:
+    values = values.as_matrix() if hasattr(values, "as_matrix") else values
     if np.iscomplexobj(values):
-        raise ValueError(f"{name} is complex; give a real 3 x 3 tensor in Hz")
-    tensor = np.asarray(values, dtype=float)
-    if tensor.shape != (3, 3) or not np.isfinite(tensor).all():
-        raise ValueError(f"{name} has shape {tensor.shape}; it must be a finite 3 x 3 tensor in Hz")
-    if not np.allclose(tensor, tensor.T, rtol=1e-9, atol=1e-3):
-        raise ValueError(f"{name} is not symmetric; give (T + T.T) / 2 or check the axes")
-    return tuple(tuple(float(v) for v in row) for row in tensor)
+        raise ValueError("orientation is complex; give a real 3 x 3 rotation")
+    R = np.asarray(values, dtype=float)
+    if R.shape != (3, 3) or not np.allclose(R @ R.T, np.eye(3), atol=1e-9) or np.linalg.det(R) < 0:
+        raise ValueError(f"orientation is {values!r}; it must be a 3 x 3 rotation, columns = defect axes in the lab")
+    return tuple(tuple(float(v) for v in row) for row in R)
 
 
-def _about_c(principal: Sequence[float], angle: float) -> np.ndarray:
-    """Tensor with values along (bond, tangential, c), its bond at `angle` (rad) to the x axis."""
-    R = np.array([[cos(angle), -sin(angle), 0], [sin(angle), cos(angle), 0], [0, 0, 1]])
-    return R @ np.diag(principal) @ R.T
-
-
-def _ring(spin: float, gamma: float, A: Sequence[float], Q: Sequence[float]) -> tuple[Nucleus, ...]:
-    """Three equal nuclei whose bonds point at 0, 120 and 240 degrees."""
-    angles = np.deg2rad([0.0, 120.0, 240.0])
-    return tuple(Nucleus(spin, gamma, _about_c(A, a), _about_c(Q, a)) for a in angles)
-
-
-# Hyperfine and quadrupole of 14N: Gracheva et al., arXiv:2302.08831: A axial about the in-plane bond,
-# (bond, tangential, c) = (87, 45.5, 45.5) MHz; Cq = 1.96 MHz, eta = -0.070. The abstract does not say
-# how the axes of Q lie: Z along the bond and X tangential is our reading.
-_A14 = (87e6, 45.5e6, 45.5e6)
-_CQ, _ETA = 1.96e6, -0.070
-_Q14 = (_CQ / 2, _CQ / 4 * (-1 + _ETA), _CQ / 4 * (-1 - _ETA))
-# Ratio of the nuclear moments per spin; gamma_n are widely quoted values, not checked against one paper.
-_RATIO_15 = -1.4027
-_GAMMA_14, _GAMMA_15 = 3.077e6, -4.316e6
-
-_SOURCE = (
+_ELECTRON = (
     "D: arXiv:2105.12029 (room temperature); E = 59 MHz, g = 2.000 and dD/dT = -0.62 MHz/K: widely quoted, unverified, "
-    "settable; hyperfine and quadrupole: arXiv:2302.08831"
+    "settable; "
 )
 
-VB14N = Defect(
-    "VB14N", D=3.47e9, E=59e6, g=2.000, nuclei=_ring(1, _GAMMA_14, _A14, _Q14), dD_dT=-0.62e6, source=_SOURCE
-)
-VB15N = Defect(
-    "VB15N",
-    D=3.47e9,
-    E=59e6,
-    g=2.000,
-    nuclei=_ring(0.5, _GAMMA_15, [_RATIO_15 * a for a in _A14], (0, 0, 0)),
-    dD_dT=-0.62e6,
-    source=_SOURCE + ", scaled by the ratio of the nuclear moments",
-)
+
+def _preset(name: str, isotope: str, tensors: TensorSet) -> Defect:
+    scaled = ", scaled by the ratio of the nuclear moments" if isotope == "15N" else ""
+    return Defect(
+        name,
+        D=3.47e9,
+        E=59e6,
+        g=2.000,
+        nuclei=nitrogens(isotope, isotope, isotope, tensors=tensors),
+        dD_dT=-0.62e6,
+        source=_ELECTRON + tensors.source + scaled,
+    )
+
+
+VB14N = _preset("VB14N", "14N", GRACHEVA_2023)
+VB15N = _preset("VB15N", "15N", GRACHEVA_2023)
+VB14N_DFT = _preset("VB14N_DFT", "14N", IVADY_2020)
+VB15N_DFT = _preset("VB15N_DFT", "15N", IVADY_2020)

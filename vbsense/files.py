@@ -25,12 +25,12 @@ import numpy as np
 import xarray as xr
 
 import vbsense
-from vbsense import durable
-from vbsense.container import write
 from vbsense.data import LayoutError, check
-from vbsense.seal import add_seal, seal_fits
-from vbsense.stored import Stored, decode, digest, encode, read_attributes
-from vbsense.untrusted import check_structure
+from vbsense.storage import durable
+from vbsense.storage.container import write
+from vbsense.storage.seal import add_seal, seal_fits
+from vbsense.storage.stored import Stored, decode, digest, encode, read_attributes
+from vbsense.storage.untrusted import check_structure
 
 __all__ = ["load", "refuse_existing", "save", "summary"]
 

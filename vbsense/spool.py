@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vbsense.spool_convert import finalise, recover
-from vbsense.spool_record import Key, Record, scan, spool_path
-from vbsense.spool_writer import Spool
+from vbsense.storage.spool_convert import finalise, recover
+from vbsense.storage.spool_record import Key, Record, scan, spool_path
+from vbsense.storage.spool_writer import Spool
 
 __all__ = ["Key", "Record", "Spool", "finalise", "main", "read", "recover"]
 

@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from vbsense.cli.options import seed
+
 RESULTS = ("sweep.h5", "fit.h5", "field.h5", "report.png", "report.json")
 CURRENT, EXPOSURE, POWER, SWEEPS = 1e-3, 1.0, 15.0, 4
 GRID = (2.97e9, 3.97e9, 81)
@@ -27,7 +29,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", default="vbsense-demo", metavar="DIR", help="folder of the results (default vbsense-demo)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of scene and noise (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of scene and noise (default 0)")
     parser.add_argument("--force", action="store_true", help="replace results that are there already")
     parser.set_defaults(run=run)
 
@@ -35,8 +37,6 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Acquire, analyse, draw, report."""
     out = prepare(Path(args.out), args.force)
-    if args.seed < 0:
-        raise ValueError(f"--seed is {args.seed}; it must be a whole number, 0 or more")
     from vbsense.cli.pipeline import Stopwatch, analyse, report
 
     watch = Stopwatch()

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_measurement", "frequencies", "quantity", "refuse_existing"]
+__all__ = ["add_measurement", "frequencies", "quantity", "refuse_existing", "seed"]
 
 _PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*")
@@ -55,6 +55,19 @@ def quantity(unit: str) -> Any:
     return parse
 
 
+def seed(text: str) -> int:
+    """A type for argparse: the seed of random numbers.
+
+    Examples
+    --------
+    >>> seed("7")
+    7
+    """
+    if not text.strip().isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; it must be a whole number, 0 or more")
+    return int(text)
+
+
 def add_measurement(parser: argparse.ArgumentParser) -> None:
     """What is measured: the same options for simulated and acquired sweeps."""
     group = parser.add_argument_group("what is measured")
@@ -72,7 +85,7 @@ def add_measurement(parser: argparse.ArgumentParser) -> None:
         help="in the wire, at +I and -I (default 1mA)",
     )
     group.add_argument("--averages", type=int, default=4, metavar="N", help="sweeps that are averaged (default 4)")
-    group.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+    group.add_argument("--seed", type=seed, default=0, metavar="N", help="of the noise (default 0)")
 
 
 def frequencies(values: list[str]) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from vbsense import durable
-from vbsense.spool_record import Key, encode, spool_path
+from vbsense.storage import durable
+from vbsense.storage.spool_record import Key, encode, spool_path
 
 __all__ = ["Spool"]
 

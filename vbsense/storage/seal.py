@@ -10,7 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from vbsense import durable
+from vbsense.storage import durable
 
 __all__ = ["add_seal", "seal_fits"]
 

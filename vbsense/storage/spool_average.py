@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.spool_record import Contents, Record
+from vbsense.storage.spool_record import Contents, Record
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,8 +10,8 @@ import contextlib
 import warnings
 from pathlib import Path
 
-from vbsense.spool_average import to_sweep
-from vbsense.spool_record import Contents, scan, spool_path
+from vbsense.storage.spool_average import to_sweep
+from vbsense.storage.spool_record import Contents, scan, spool_path
 
 __all__ = ["finalise", "recover"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import h5netcdf
 import h5py
 
-from vbsense import durable
-from vbsense.stored import Stored
+from vbsense.storage import durable
+from vbsense.storage.stored import Stored
 
 __all__ = ["chunks", "write"]
 

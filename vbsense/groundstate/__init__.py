@@ -1,0 +1,1 @@
+"""Behind `vbsense.spin`: exact lines, faster tiers, broadening, inversion and tables of the ground state."""
