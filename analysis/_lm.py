@@ -32,7 +32,7 @@ TILE = 4  # rows (parameters and residual) likewise
 LAST, REST, STALL = 0.3, 2e-3, 0.05
 
 # Weights that follow the model are set anew (and chi-squared may rise a little) until a step is shorter than this.
-NEAR = 10.0
+NEAR = 3.0
 
 # How a fit ended. Not the bits of the registry of flags: a cached kernel would not notice that these change.
 NOT_CONVERGED, ON_BOUND = 1, 2

@@ -17,11 +17,17 @@ __all__ = ["Plan", "make_plan"]
 # Templates: width and number. The first serve nearly all sweeps, for matched filters are not particular about
 # the width; the others are tried on spectra whose fit is suspicious. Widths are in units of half the span.
 LADDER = ((0.3, 24), (0.08, 64), (0.025, 128))
+# The same for combs, in units of their spacing. Centers may not be further apart than half of it, lest the fit
+# locks in to the neighbouring line.
+COMB_WIDTHS, COMB_TEMPLATES = (1.0, 0.4, 2.5), 48
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the blocks of one fit have in common. "Scaled" frequency runs from -1 to 1 over the sweep."""
+    """All that the blocks of one fit have in common.
+
+    "Scaled" frequency runs from -1 to 1 over the sweep, or is in units of `Model.scale`.
+    """
 
     model: Model
     kernel: Any  # compiled
@@ -31,7 +37,7 @@ class Plan:
     x: np.ndarray  # (m,) scaled frequency, padded
     points: int
     middle: float  # Hz
-    half: float  # Hz
+    half: float  # Hz that are 1 in scaled frequency
     signal: np.ndarray  # (plane, frequency, pixel) electrons
     error: np.ndarray | None  # one sigma of `signal`
     measured: np.ndarray  # (plane, frequency) bool
@@ -74,28 +80,32 @@ def make_plan(
         The remaining fields of `Plan`.
     """
     points = frequency.size
-    middle, half = (frequency[0] + frequency[-1]) / 2, max((frequency[-1] - frequency[0]) / 2, 1.0)
+    middle, span = (frequency[0] + frequency[-1]) / 2, max((frequency[-1] - frequency[0]) / 2, 1.0)
+    half = model.scale or span
     x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
     x[:points] = (frequency - middle) / half
     ladder: list[Templates] = []
     if model.lines and model.guess is None and points > 1:
-        ladder = [make_templates(model, x, points, *rung) for rung in _ladder(model, options, half, points)]
+        rungs = _ladder(model, options, span, points)
+        ladder = [make_templates(model, x, points, fwhm * (span / half), count) for fwhm, count in rungs]
     measured, best = frames > 0, np.maximum(frames.max(1), 1)
     roots = np.zeros((len(frames), x.size), dtype)
     roots[:, :points] = np.sqrt(frames / best[:, None]) if known else measured
     scaled = {"x": x.astype(dtype), "points": points, "middle": middle, "half": half, "templates": tuple(ladder)}
     weights = {"measured": measured, "count": measured.sum(1), "roots": roots, "frames": best if known else None}
-    own = {"model": model, "kernel": model.compiled(), "lines": model.lines, "options": options, "dtype": dtype}
+    own = {"model": model, "kernel": model.compiled(half), "lines": model.lines, "options": options, "dtype": dtype}
     return Plan(**own, **scaled, **weights, **data)
 
 
 def _ladder(model: Model, options: Options, half: float, points: int) -> list[tuple[float, int]]:
-    """Widths and numbers of templates: from a start value or from bounds of the width if the caller gave them."""
+    """Widths, over half the span, and numbers of templates: from what the caller or the model says about the width."""
     width = model.lines[0][1]
     if width in options.start:
         fwhm = float(np.nanmean(options.start[width])) / half
     elif options.given[width] and np.isfinite(options.upper[width]) and options.lower[width] > 0:
         fwhm = float(np.sqrt(options.lower[width] * options.upper[width])) / half
+    elif model.scale:  # lines that just merge, and narrower ones
+        return [(model.scale * factor / half, COMB_TEMPLATES) for factor in COMB_WIDTHS]
     else:
         return [LADDER[0], *(rung for rung in LADDER[1:] if rung[0] > 3 / points)]
     return [(fwhm, int(np.clip(2 * np.ceil(3.5 / fwhm), 16, 128)))]

@@ -42,7 +42,7 @@ def make_templates(model: Any, x: np.ndarray, points: int, fwhm: float, count: i
     model : Model
         One whose `lines` are known.
     x : ndarray, (m,)
-        Scaled frequencies in [-1, 1], padded.
+        Scaled frequencies, padded.
     points : int
         How many of them are data.
     fwhm : float
@@ -50,7 +50,7 @@ def make_templates(model: Any, x: np.ndarray, points: int, fwhm: float, count: i
     count : int
         Number of centers, at most 128.
     """
-    centers = -1 + 2 * (np.arange(count) + 0.5) / count
+    centers = x[points - 1] * (-1 + 2 * (np.arange(count) + 0.5) / count)
     rows = np.zeros((count, x.size))
     p = np.array([0.5 if unit == "1" else 1.0 for unit in model.units])
     p[[c for _, _, c in model.lines]] = 0.0
@@ -59,7 +59,7 @@ def make_templates(model: Any, x: np.ndarray, points: int, fwhm: float, count: i
     x64, out, jacobian = x.astype(float), np.zeros(x.size), np.zeros((p.size, x.size))
     for k in range(count):
         p[center] = centers[k]
-        model.compiled()(x64, p, out, jacobian)
+        model.compiled(model.scale)(x64, p, out, jacobian)
         rows[k, :points] = 1 - out[:points]
     mean = rows[:, :points].mean(1)
     rows[:, :points] -= mean[:, None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,17 @@ from vbsense.layout import require
 
 __all__ = ["HyperfineCorrection", "hyperfine_correction"]
 
-# Contrast of the noise-free spectra: any small number; the bias does not depend on it.
-_CONTRAST = 0.05
-_WIDTHS = np.geomspace(15e6, 200e6, 14)
-_QUANTILES = tuple((k + 0.5) / 9 for k in range(9))  # of the fields, at which fitted widths are compared
-_ROUNDS = 6
-_LOWEST = 0.5e-3  # T: below, the splitting says next to nothing about the field
+# Contrast and error of the noise-free spectra: the bias depends on neither. A smaller error only makes the fit go
+# on for longer; this one leaves it far below a nanotesla from its end, and crooked spectra take many iterations.
+_CONTRAST, _ERROR, _ITERATIONS = 0.05, 1e-4, 1000
+_WIDTHS = np.geomspace(15e6, 200e6, 9)
+_PIXELS, _FIELDS = 2000, 100  # at most that many tell the linewidth
+_ROUNDS = 8
+_TOLERANCE = 0.3e-6  # T: of the interpolation, before the last halving of the steps
+_FINEST = 10e-6  # T: steps are not halved below; what still jumps there is torn
+_LOWEST, _LOW = 0.5e-3, 8e-3  # T: below the second all fields from the first on are looked at, for models fold there
+_JUMP = 1e-3  # T: no linewidth that is a little wrong does this; another minimum of the fit does
+_STRAY = 0.01  # part of the pixels that may lie outside the table
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class HyperfineCorrection:
         Width of one hyperfine line that the table was made for (Hz).
     model : str
         The model that was fitted.
+    width_effect : float
+        Largest error (T) of a corrected field of the fit if `linewidth` is wrong by 10 %; NaN if not known.
 
     Examples
     --------
@@ -46,6 +54,7 @@ class HyperfineCorrection:
     apparent: tuple[float, ...]
     linewidth: float
     model: str
+    width_effect: float = np.nan
 
     def apply(self, field: Any) -> np.ndarray:
         """True |Bz| (T) for the apparent ones; NaN outside the table."""
@@ -71,30 +80,33 @@ def hyperfine_correction(
 ) -> HyperfineCorrection:
     """Tabulate the bias of a fit by fitting the same model to exact, noise-free spectra.
 
-    The model, the frequencies and the range of fields are those of `fit`; field along c.
+    The model, the frequencies and the range of fields are those of `fit`; field along c. The steps of the table
+    are halved until it interpolates to 0.3 uT.
 
     Parameters
     ----------
     fit : xarray.Dataset
-        Of a doublet model.
+        Of a doublet model: "gaussian", "lorentzian", "hyperfine14" or "hyperfine15".
     defect : Defect
         With its nuclei.
     linewidth : float, optional
-        Full width at half maximum of one hyperfine line (Hz). By default the one whose exact spectrum
-        gives the median fitted width.
+        Full width at half maximum of one hyperfine line (Hz). By default the one whose exact spectra give the
+        fitted widths; `HyperfineCorrection.width_effect` says what an error of 10 % would do.
     drive : (3,) array_like, optional
         Direction of the microwave field; by default from the attributes, else along the first E axis.
     points : int
-        Fields in the table.
+        Smallest number of fields in the table.
 
     Returns
     -------
     HyperfineCorrection
+        Up to 1 % of the pixels may lie outside it, where a model does not follow the field.
 
     Raises
     ------
     ValueError
-        If no pixel was fitted, or the model does not follow the field (too low a bias).
+        If no pixel was fitted, or the model does not follow the field: at a low bias two fields may give the same
+        lines. How low depends on the model, on E and on the drive; a bias near 10 mT serves them all.
     LayoutError
         If the fit is not that of a doublet.
 
@@ -111,31 +123,17 @@ def hyperfine_correction(
 
     require(fit, "fit")
     _check_parameters(fit, ("center", "fwhm") if linewidth is None else ("center",))
-    read = apparent_field(fit["center_lower"].values, fit["center_upper"].values, defect)
-    read = read[np.isfinite(read)]
-    if read.size == 0:
+    read = apparent_field(fit["center_lower"].values, fit["center_upper"].values, defect).ravel()
+    found = np.isfinite(read)
+    if not found.any():
         raise ValueError("the fit holds no pixel with two lines: there is nothing to correct")
     drive = fit.attrs.get("drive", (1.0, 0.0, 0.0)) if drive is None else drive
     again = _Refit(np.asarray(fit.attrs["frequency"]), str(fit.attrs.get("model", "gaussian")), defect, drive)
-    margin = 0.3e-3 + 0.1 * np.ptp(read)
-    low, high = read.min() - margin, read.max() + margin
-    typical = wanted = np.quantile(read, _QUANTILES)
-    # The fields that were read are not the true ones: the table moves until it holds them all, and the
-    # width of a line, which is matched at the true field, with it.
-    for _ in range(_ROUNDS):
-        width = again.matching_width(typical, _median_width(fit)) if linewidth is None else float(linewidth)
-        table = again.table(np.linspace(max(low, _LOWEST), high, points), width)
-        below, above = table.apparent[0] - read.min(), read.max() - table.apparent[-1]
-        before, typical = typical, np.interp(wanted, table.apparent, table.true)
-        if below <= 0 and above <= 0 and np.abs(typical - before).max() < 1e-6:
-            break
-        low, high = low - max(below, 0) - margin * (below > 0), high + max(above, 0) + margin * (above > 0)
-    if below > 0 or above > 0:
-        raise ValueError(
-            f"no field from {table.true[0]:.3g} to {table.true[-1]:.3g} T reads as {read.min():.3g} to "
-            f"{read.max():.3g} T: use a bias near 10 mT along c, or check defect, drive and linewidth"
-        )
-    return table
+    if linewidth is not None:
+        table = _tabulate(again, read[found], float(linewidth), points)
+    else:
+        table = _find_width(again, read[found], _widths(fit).ravel()[found], points)
+    return replace(table, width_effect=_width_effect(again, table, read[found]))
 
 
 def _check_parameters(fit: xr.Dataset, names: tuple[str, ...]) -> None:
@@ -146,64 +144,219 @@ def _check_parameters(fit: xr.Dataset, names: tuple[str, ...]) -> None:
         )
 
 
-@dataclass(frozen=True)
 class _Refit:
-    """Exact spectra on the user's frequencies, through the user's model."""
+    """Exact spectra on the user's frequencies, through the user's model; what was diagonalised is kept."""
 
-    frequency: np.ndarray
-    model: str
-    defect: Defect
-    drive: Any
+    def __init__(self, frequency: np.ndarray, model: str, defect: Defect, drive: Any) -> None:
+        self.frequency, self.model, self.defect, self.drive = frequency, model, defect, drive
+        self._sticks: dict[float, tuple[np.ndarray, np.ndarray]] = {}
 
-    def __call__(self, field: np.ndarray, linewidth: np.ndarray) -> xr.Dataset:
-        from vbsense.analysis.fit import fit_sweep
-        from vbsense.spin import spectrum
-
-        vectors = np.stack([np.zeros_like(field), np.zeros_like(field), field], -1)
-        rows = [
-            spectrum(self.frequency, v, self.defect, linewidth=w, method="exact", drive=self.drive)
-            for v, w in zip(vectors, linewidth, strict=True)
-        ]
-        light = 1 - _CONTRAST * np.array(rows).T
-        n = np.arange(field.size)
-        sites = make_site_sweep(
-            light, self.frequency, x=n * 1.0, y=n * 0.0, row=n * 0, column=n, error=np.full_like(light, 1e-6)
-        )
-        return fit_sweep(sites, self.model, precision="double", threads=1)
-
-    def table(self, true: np.ndarray, linewidth: float) -> HyperfineCorrection:
+    def __call__(self, field: np.ndarray, linewidth: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Apparent |Bz| (T) and mean fitted width (Hz) for true fields along c (T) and linewidths (Hz)."""
         from vbsense.analysis.field import apparent_field
+        from vbsense.analysis.fit import fit_sweep
 
-        lines = self(true, np.full(true.size, linewidth))
-        apparent = apparent_field(lines["center_lower"].values, lines["center_upper"].values, self.defect)
-        if not (np.diff(apparent) > 0).all():
-            raise ValueError(
-                f"the model {self.model!r} does not follow the field between {true[0]:.3g} and {true[-1]:.3g} T: "
-                "use a bias near 10 mT along c, or pass the linewidth"
-            )
-        return HyperfineCorrection(tuple(true.tolist()), tuple(apparent.tolist()), linewidth, self.model)
+        linewidth = np.broadcast_to(linewidth, field.shape)
+        self._diagonalise(np.setdiff1d(field, list(self._sticks)))
+        light = 1 - _CONTRAST * np.stack(
+            [self._broaden(*self._sticks[b], w) for b, w in zip(field.tolist(), linewidth, strict=True)], -1
+        )
+        n = np.arange(field.size)
+        error = np.full_like(light, _ERROR)
+        sites = make_site_sweep(light, self.frequency, x=n * 1.0, y=n * 0.0, row=n * 0, column=n, error=error)
+        fit = fit_sweep(sites, self.model, precision="double", threads=1, max_iterations=_ITERATIONS)
+        return apparent_field(fit["center_lower"].values, fit["center_upper"].values, self.defect), _widths(fit)
 
-    def matching_width(self, fields: np.ndarray, wanted: float) -> float:
-        """Width of one hyperfine line for which the median fitted width at these fields is `wanted` (Hz)."""
-        from scipy.interpolate import PchipInterpolator
+    def _diagonalise(self, field: np.ndarray) -> None:
+        from vbsense.spin import lines
 
-        every = self(np.repeat(fields, _WIDTHS.size), np.tile(_WIDTHS, fields.size))
-        by_field = _widths(every).reshape(fields.size, _WIDTHS.size)
-        found = np.isfinite(by_field).any(axis=0)
-        fitted, widths = np.nanmedian(by_field[:, found], axis=0), _WIDTHS[found]
-        order = np.argsort(fitted)
-        if order.size < 2:
-            raise ValueError(
-                f"the model {self.model!r} finds no lines in exact spectra near {np.median(fields):.3g} T: "
-                "pass the linewidth"
-            )
-        fitted, widths = fitted[order], widths[order]
-        return float(PchipInterpolator(fitted, widths)(np.clip(wanted, fitted[0], fitted[-1])))
+        c = np.asarray(self.defect.orientation)[:, 2]
+        if field.size:
+            for b, f, s in zip(field.tolist(), *lines(field[:, None] * c, self.defect, drive=self.drive), strict=True):
+                # Most pairs of levels are forbidden; all that are left out together are below 1e-7 of the spectrum.
+                seen = s > 1e-7 * s.sum() / s.size
+                self._sticks[b] = f[seen], s[seen]
+
+    def _broaden(self, position: np.ndarray, strength: np.ndarray, linewidth: float) -> np.ndarray:
+        d = (self.frequency[:, None] - position) * (2 / linewidth)
+        return (1 / (1 + d * d)) @ strength
 
 
 def _widths(fit: xr.Dataset) -> np.ndarray:
     return (fit["fwhm_lower"].values + fit["fwhm_upper"].values) / 2
 
 
-def _median_width(fit: xr.Dataset) -> float:
-    return float(np.nanmedian(_widths(fit)))
+def _find_width(again: _Refit, read: np.ndarray, widths: np.ndarray, points: int) -> HyperfineCorrection:
+    """The table for the linewidth that explains the fitted widths."""
+    some = np.argsort(read)[:: -(-read.size // _PIXELS)]
+    width = _first_width(again, read[some], widths[some], points)
+    for _ in range(_ROUNDS):
+        table = _tabulate(again, read, width, points, ripples=False)
+        fields = np.array(table.true[:: -(-len(table.true) // _FIELDS)])
+        before, width = width, _better_width(again, fields, read[some], widths[some], width)
+        if abs(width - before) < 1e-5 * width:
+            break
+    return _tabulate(again, read, width, points)
+
+
+def _first_width(again: _Refit, read: np.ndarray, widths: np.ndarray, points: int) -> float:
+    """Linewidth between a few of them at which the expected widths are the fitted ones, in the median."""
+    fields = _first_fields(again, read, np.inf, points)
+    ratio = np.log([_expected(again, fields, width, read) / widths for width in _WIDTHS])
+    found = np.isfinite(ratio).any(axis=1)
+    if found.sum() < 2:
+        raise ValueError(
+            f"the model {again.model!r} finds no lines in exact spectra near {np.median(read):.3g} T, or does not "
+            "follow the field there: use a bias near 10 mT along c, or pass the linewidth"
+        )
+    distance = np.maximum.accumulate(np.nanmedian(ratio[found], axis=1))
+    return float(np.exp(np.interp(0.0, distance, np.log(_WIDTHS[found]))))
+
+
+def _better_width(again: _Refit, fields: np.ndarray, read: np.ndarray, widths: np.ndarray, width: float) -> float:
+    """One step of least squares, without outliers, to the linewidth whose expected widths are the fitted ones."""
+    low, here, high = (_expected(again, fields, factor * width, read) for factor in (0.99, 1.0, 1.01))
+    slope, miss = (high - low) / (0.02 * width), widths - here
+    off = np.abs(miss - np.nanmedian(miss))
+    good = np.isfinite(slope) & (off <= 5 * np.nanmedian(off))
+    square = (slope[good] ** 2).sum()
+    step = float((slope[good] * miss[good]).sum() / square) if square > 0 else 0.0
+    return float(np.clip(width + np.clip(step, -width / 4, width / 4), _WIDTHS[0], _WIDTHS[-1]))
+
+
+def _expected(again: _Refit, fields: np.ndarray, width: float, read: np.ndarray) -> np.ndarray:
+    """Fitted width (Hz) that goes with each apparent field if the linewidth is `width`; NaN where there is none."""
+    from scipy.interpolate import CubicSpline
+
+    apparent, widths = again(fields, width)
+    branch = _best_branch(apparent, np.zeros(fields.size - 1, bool), read)
+    if branch.stop - branch.start < 2:
+        return np.full(read.size, np.nan)
+    return CubicSpline(apparent[branch], widths[branch], extrapolate=False)(read)
+
+
+def _tabulate(
+    again: _Refit, read: np.ndarray, width: float, points: int, *, ripples: bool = True
+) -> HyperfineCorrection:
+    """The table of one linewidth, as fine as it must be where the pixels are."""
+    curve = _refined(again, width, read, _first_fields(again, read, width if ripples else np.inf, points))
+    branch = _best_branch(curve.apparent, curve.torn, read)
+    true, apparent = curve.true[branch], curve.apparent[branch]
+    outside = (read < apparent[0]) | (read > apparent[-1])
+    twice = ~outside & _also_below(curve, branch.start, read)
+    if true.size < 4 or np.mean(outside | twice) > _STRAY:
+        raise ValueError(
+            f"the model {again.model!r} does not follow the field: at a linewidth of {width / 1e6:.3g} MHz it rises "
+            f"with it only from {true[0]:.3g} to {true[-1]:.3g} T, where it reads {apparent[0]:.3g} to "
+            f"{apparent[-1]:.3g} T; of the pixels ({read.min():.3g} to {read.max():.3g} T) {outside.mean():.0%} lie "
+            f"outside and {twice.mean():.0%} could be a lower field as well. Use a bias near 10 mT along c, another "
+            "model, or check defect, drive and linewidth"
+        )
+    return HyperfineCorrection(tuple(true.tolist()), tuple(apparent.tolist()), width, again.model)
+
+
+def _first_fields(again: _Refit, read: np.ndarray, width: float, points: int) -> np.ndarray:
+    """True fields (T) to start with, around what was read: one every 8 %.
+
+    Where the frequencies sample the lines coarsely, the bias goes up and down with the place of the line between
+    them, as exp(-pi width / step): then four for every step.
+    """
+    margin = 0.3e-3 + 0.03 * float(read.max())
+    bottom, high = float(read.min()) - margin, float(read.max()) + margin
+    low = _LOWEST if bottom < _LOW else bottom
+    count = int(np.ceil(max(points // 2, np.log(high / low) / 0.08)))
+    step = float(np.diff(again.frequency).max())
+    ripples = int(np.ceil(4 * (high - low) * again.defect.gamma / step)) if width < 4 * step else 0
+    return np.geomspace(low, high, count + 1) if ripples < count else np.linspace(low, high, ripples + 1)
+
+
+@dataclass
+class _Curve:
+    """Apparent against true field (T), and for each step whether it is to be halved or cannot be."""
+
+    true: np.ndarray  # (n,)
+    apparent: np.ndarray  # (n,)
+    fresh: np.ndarray  # (n - 1,) bool: nobody has looked into it, or it was too coarse
+    torn: np.ndarray  # (n - 1,) bool: it jumps, however short
+
+    def halve(self, look: np.ndarray, middle: np.ndarray, seen: np.ndarray, coarse: np.ndarray) -> None:
+        """Put points into the steps `look`; those that were `coarse` are looked at again, or are torn."""
+        at = np.flatnonzero(look)
+        fine = np.diff(self.true)[at] < 2 * _FINEST
+        self.fresh[at], self.torn[at] = coarse & ~fine, coarse & fine
+        times = np.where(look, 2, 1)
+        self.fresh, self.torn = np.repeat(self.fresh, times), np.repeat(self.torn, times)
+        self.true, self.apparent = np.insert(self.true, at + 1, middle), np.insert(self.apparent, at + 1, seen)
+
+
+def _refined(again: _Refit, width: float, read: np.ndarray, true: np.ndarray) -> _Curve:
+    """Halve the steps around the pixels until the middle of each is where the others say, or it is torn."""
+    from scipy.interpolate import CubicSpline
+
+    n = true.size - 1
+    curve = _Curve(true, again(true, width)[0], np.ones(n, bool), np.zeros(n, bool))
+    ends = None
+    while True:
+        branch = _best_branch(curve.apparent, curve.torn, read)
+        if (curve.true[branch][0], curve.true[branch][-1]) != ends:  # another spline near its ends
+            ends = curve.true[branch][0], curve.true[branch][-1]
+            curve.fresh[branch.start : branch.start + 3] = curve.fresh[max(branch.stop - 4, 0) : branch.stop - 1] = True
+        x, y = curve.apparent[branch], curve.true[branch]
+        look = curve.fresh & ~curve.torn & (np.diff(curve.true) > _FINEST) & _around(curve, branch, read)
+        if not look.any():
+            return curve
+        middle = (curve.true[:-1] + curve.true[1:])[look] / 2
+        seen = again(middle, width)[0]
+        said = CubicSpline(x, y, extrapolate=False)(seen) if x.size > 1 else np.full(seen.size, np.nan)
+        curve.halve(look, middle, seen, ~(np.abs(said - middle) < _TOLERANCE))
+
+
+def _best_branch(apparent: np.ndarray, torn: np.ndarray, read: np.ndarray) -> slice:
+    """The stretch of rising apparent field that holds most pixels; of equals the highest."""
+    rising = (np.diff(apparent) > 0) & ~torn  # NaN does not rise
+    ends = np.flatnonzero(np.diff(np.concatenate([[0], rising, [0]])))
+    best, most = slice(0, 1), -1.0
+    for first, last in ends.reshape(-1, 2).tolist():
+        held = float(((read >= apparent[first]) & (read <= apparent[last])).sum())
+        if held >= most:
+            best, most = slice(first, last + 1), held
+    return best
+
+
+def _around(curve: _Curve, branch: slice, read: np.ndarray) -> np.ndarray:
+    """Steps of the branch among the pixels, one more on either side, and where the branch breaks off."""
+    x = curve.apparent[branch]
+    inner = (x[1:] >= read.min()) & (x[:-1] <= read.max())
+    wider = np.zeros(curve.true.size + 1, bool)
+    for shift in (0, 1, 2):
+        wider[branch.start + shift : branch.start + shift + inner.size] |= inner
+    wider[branch.start] = True
+    if read.max() > x[-1]:
+        wider[branch.stop] = True
+    return wider[1:-1]
+
+
+def _also_below(curve: _Curve, first: int, read: np.ndarray) -> np.ndarray:
+    """Pixels that could be a field below the branch, which starts at point `first`, as well."""
+    true, apparent = curve.true[:first], curve.apparent[:first]
+    # Next to the branch what was read turns or jumps: all up to its top is in doubt.
+    near = (true > curve.true[first] / 2) & (apparent < 1.3 * curve.true[first])
+    twice = read <= np.max(apparent, where=near, initial=0.0)
+    for a, b in pairwise(apparent):
+        if abs(b - a) < _JUMP:  # not NaN
+            twice |= np.abs(read - (a + b) / 2) <= abs(b - a)
+    return twice
+
+
+def _width_effect(again: _Refit, table: HyperfineCorrection, read: np.ndarray) -> float:
+    """Largest error (T) of the corrected field among the pixels if the linewidth is wrong by 10 %."""
+    true, apparent = np.array(table.true), np.array(table.apparent)
+    among = np.flatnonzero((apparent >= read.min()) & (apparent <= read.max()))
+    if among.size == 0:
+        among = np.array([np.abs(apparent - np.median(read)).argmin()])
+    true = true[among[:: -(-among.size // 16)]]
+    wrong = [table.apply(again(true, factor * table.linewidth)[0]) - true for factor in (0.99, 1.01)]
+    # A hundredth, times ten: where a model hardly follows the field, more would jump to another minimum.
+    error = 10 * np.abs(wrong)
+    error = error[error < _JUMP]
+    return float(error.max()) if error.size else float("nan")

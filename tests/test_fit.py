@@ -16,14 +16,15 @@ DOUBLETS = ("gaussian", "lorentzian")
 
 
 def truth(n, name="gaussian", seed=0, electrons=160_000.0):
-    """Parameters (n, parameter) of two (or one) lines of about 120 MHz and 5 %."""
+    """Parameters (n, parameter) of two (or one) lines of about 120 MHz and 5 %, or two combs as wide."""
     rng = np.random.default_rng(seed)
     if name.endswith("1"):
         columns = [rng.uniform(3.3e9, 3.6e9, n), rng.uniform(100e6, 140e6, n), rng.uniform(0.045, 0.055, n)]
     else:
+        narrow, wide = (40e6, 60e6) if name.startswith("hyperfine") else (100e6, 140e6)  # of a comb: one line
         columns = [
-            rng.uniform(3.27e9, 3.39e9, n), rng.uniform(3.55e9, 3.67e9, n), rng.uniform(100e6, 140e6, n),
-            rng.uniform(100e6, 140e6, n), rng.uniform(0.045, 0.055, n), rng.uniform(0.045, 0.055, n),
+            rng.uniform(3.27e9, 3.39e9, n), rng.uniform(3.55e9, 3.67e9, n), rng.uniform(narrow, wide, n),
+            rng.uniform(narrow, wide, n), rng.uniform(0.045, 0.055, n), rng.uniform(0.045, 0.055, n),
         ]  # fmt: skip
     return np.stack([electrons * rng.uniform(0.9, 1.1, n), *columns], -1)
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import float32, types
+from numba import float32, float64, types, void
 from numba.extending import overload
 
 from vbsense._jit import SAFE_FAST, kernel
 
-__all__ = ["SIGNATURES", "gaussian", "gaussian1", "lorentzian", "lorentzian1"]
+__all__ = ["SIGNATURES", "gaussian", "gaussian1", "hyperfine14", "hyperfine15", "lorentzian", "lorentzian1"]
 
 SIGNATURES = [
     "void(float32[::1], float32[::1], float32[::1], float32[:, ::1])",
@@ -121,6 +121,61 @@ def _gaussian_line(x, offset, center, fwhm, contrast, by_center, by_fwhm, by_con
         by_contrast[m] = -offset * line
 
 
+# Combs, in units of the spacing of their lines: distances of the pairs from the centre, and the weight of either
+# line. The middle line is a pair of halves.
+_PAIRS14 = ((0.0, 3.5), (1.0, 6.0), (2.0, 3.0), (3.0, 1.0))  # 1:3:6:7:6:3:1
+_PAIRS15 = ((0.5, 3.0), (1.5, 1.0))  # 1:3:3:1
+_REALS = (float32, float64)
+
+
+@kernel([void(r[::1], r, r, r, r, r[::1], r[::1], r[::1]) for r in _REALS])
+def _add_pair(x, center, square, place, weight, moment, squares, total):
+    """Add the lines r = 1 / (square + u^2), u counted from either, to the sums of u r^2, of r^2 and of r."""
+    one = x.dtype.type(1)
+    for m in range(x.size):
+        left, right = x[m] - center + place, x[m] - center - place
+        p, q = square + left * left, square + right * right
+        both = one / (p * q)  # one division for two lines
+        p, q = q * both, p * both
+        total[m] += weight * (p + q)
+        squares[m] += weight * (p * p + q * q)
+        moment[m] += weight * (left * p * p + right * q * q)
+
+
+@kernel([void(r, r, r, r, r[::1], r[::1], r[::1]) for r in _REALS])
+def _scale_sums(by_moment, by_squares, by_total, height, moment, squares, total):
+    """Turn the three sums into derivatives with respect to center, fwhm and contrast."""
+    for m in range(total.size):
+        moment[m] *= by_moment
+        squares[m] = by_squares * squares[m] + by_total * total[m]
+        total[m] *= height
+
+
+@kernel(
+    [
+        void(r[::1], r, r, r, r, types.UniTuple(types.UniTuple(float64, 2), n), r[::1], r[::1], r[::1])
+        for r in _REALS
+        for n in (2, 4)
+    ]
+)
+def _comb_line(x, offset, center, fwhm, contrast, pairs, by_center, by_fwhm, by_contrast):
+    """Lorentzians of width `fwhm`, divided by their sum at the centre of the comb."""
+    real = x.dtype.type
+    zero, one, two = real(0), real(1), real(2)
+    square = fwhm * fwhm / real(4)
+    height, fall = zero, zero
+    by_center[:], by_fwhm[:], by_contrast[:] = zero, zero, zero
+    for pair in pairs:
+        place, weight = real(pair[0]), real(pair[1])
+        top = one / (square + place * place)
+        height += two * weight * top
+        fall += two * weight * top * top
+        _add_pair(x, center, square, place, weight, by_center, by_fwhm, by_contrast)
+    depth = offset * contrast / height
+    bend = depth * fwhm / two
+    _scale_sums(-two * depth, bend, -bend * fall / height, -offset / height, by_center, by_fwhm, by_contrast)
+
+
 @kernel(
     [
         "void(float32, float32, float32[::1], float32[::1], float32[::1])",
@@ -177,4 +232,20 @@ def gaussian(x, p, out, jacobian):
     """Two Gaussian dips: offset, then center, fwhm and contrast, each of the lower and the upper line."""
     _gaussian_line(x, p[0], p[1], p[3], p[5], jacobian[1], jacobian[3], jacobian[5])
     _gaussian_line(x, p[0], p[2], p[4], p[6], jacobian[2], jacobian[4], jacobian[6])
+    _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
+
+
+@kernel(SIGNATURES)
+def hyperfine14(x, p, out, jacobian):
+    """Two combs of seven Lorentzians: the parameters of `lorentzian`, `x` in units of the spacing."""
+    _comb_line(x, p[0], p[1], p[3], p[5], _PAIRS14, jacobian[1], jacobian[3], jacobian[5])
+    _comb_line(x, p[0], p[2], p[4], p[6], _PAIRS14, jacobian[2], jacobian[4], jacobian[6])
+    _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
+
+
+@kernel(SIGNATURES)
+def hyperfine15(x, p, out, jacobian):
+    """Two combs of four Lorentzians: the parameters of `lorentzian`, `x` in units of the spacing."""
+    _comb_line(x, p[0], p[1], p[3], p[5], _PAIRS15, jacobian[1], jacobian[3], jacobian[5])
+    _comb_line(x, p[0], p[2], p[4], p[6], _PAIRS15, jacobian[2], jacobian[4], jacobian[6])
     _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)

@@ -6,6 +6,12 @@ A model is a signal in electrons against frequency in Hz. Dips are fractions of 
 
 with L(d) = 1 / (1 + 4 d^2) (Lorentzian) or exp(-4 ln2 d^2) (Gaussian), so that L(0) = 1 and L(1/2) = 1/2.
 
+"hyperfine14" and "hyperfine15" put a comb of Lorentzians in the place of L, one line for each total m of the three
+nitrogens: 1:3:6:7:6:3:1 or 1:3:3:1, spaced by |A_cc| of the presets (45.5 and 63.8 MHz). Their ``center`` is the
+middle of the comb, their ``fwhm`` the width of **one** hyperfine line, and their ``contrast`` the depth of the whole
+comb at its middle. That is first order in A/D and leaves E out; `vbsense.analysis.hyperfine_correction` takes off
+what this does to the field.
+
 A new model is a function, a compiled kernel with derivatives, names and units. Here the square of a Lorentzian,
 which falls off faster:
 
@@ -47,9 +53,12 @@ from typing import Any
 
 import numpy as np
 
+from vbsense.defect import VB14N, VB15N, Defect
+
 __all__ = ["MODELS", "Model", "get_model", "verify"]
 
 UNITS = ("electron", "Hz", "1")
+Shape = Callable[[Any, Any], Any]  # of detuning and fwhm; 1 at the centre
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,9 @@ class Model:
     bounds : mapping of str to (float, float)
         Lower and upper bounds; what is missing is unbounded. Fits of sweeps keep unbounded positions inside the
         sweep and unbounded distances between half a step and twice the span.
+    scale : float, optional
+        The frequency (Hz) that is 1 in the kernel. A shape with a frequency of its own, such as the spacing of a
+        comb, needs it; without it the kernel must hold in any unit.
     guess : callable, optional
         ``guess(frequency, signal)`` with signals ``(n, m)`` returns start values ``(n, parameters)``, in electrons
         and Hz. Without it the lines are found by matched filter: see `lines`.
@@ -87,6 +99,7 @@ class Model:
     kernel: Any
     positions: tuple[str, ...] = ()
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    scale: float | None = None
     guess: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
@@ -132,8 +145,20 @@ class Model:
             )
         return np.asarray(self.function(np.asarray(frequency, dtype=float), *(c[..., None] for c in columns)))
 
-    def compiled(self) -> Any:
-        """Return the compiled kernel; the first call in a process loads it from the cache, or compiles it."""
+    def compiled(self, unit: float | None = None) -> Any:
+        """Return the compiled kernel; the first call in a process loads it from the cache, or compiles it.
+
+        Parameters
+        ----------
+        unit : float, optional
+            The frequency (Hz) that is 1 in what the kernel will be given. If the model has a `scale`, only that will
+            do; else ValueError.
+        """
+        if self.scale is not None and unit != self.scale:
+            raise ValueError(
+                f"the kernel of {self.name!r} takes frequencies of which one unit is {self.scale:.4g} Hz; received "
+                f"{unit!r}: scale them by model.scale and call compiled(model.scale)"
+            )
         if not isinstance(self.kernel, str):
             return self.kernel
         module, name = self.kernel.split(":")
@@ -149,41 +174,63 @@ class Model:
         return ()
 
 
-def _lorentzian(d: Any) -> Any:
+def _lorentzian(detuning: Any, fwhm: Any) -> Any:
+    d = detuning / fwhm
     return 1 / (1 + 4 * d * d)
 
 
-def _gaussian(d: Any) -> Any:
+def _gaussian(detuning: Any, fwhm: Any) -> Any:
+    d = detuning / fwhm
     return np.exp(-4 * np.log(2) * d * d)
 
 
-def _single(shape: Callable[[Any], Any]) -> Callable[..., Any]:
+def _spacing(defect: Defect) -> float:
+    """Distance (Hz) of neighbouring lines, to first order: |A_cc| of its nuclei."""
+    return abs(float(np.asarray(defect.nuclei[0].A)[2, 2]))
+
+
+def _comb(defect: Defect) -> Shape:
+    """Lorentzians at every total m of equal nuclei, as often as it occurs; 1 at the centre."""
+    weights = np.ones(1)
+    for nucleus in defect.nuclei:
+        weights = np.convolve(weights, np.ones(nucleus.dimension))
+    places = _spacing(defect) * (np.arange(weights.size) - (weights.size - 1) / 2)
+
+    def shape(detuning: Any, fwhm: Any) -> Any:
+        lines = list(zip(weights, places, strict=True))
+        height = sum(w * _lorentzian(place, fwhm) for w, place in lines)
+        return sum(w * _lorentzian(detuning - place, fwhm) for w, place in lines) / height
+
+    return shape
+
+
+def _single(shape: Shape) -> Callable[..., Any]:
     def function(frequency: Any, offset: Any, center: Any, fwhm: Any, contrast: Any) -> Any:
-        return offset * (1 - contrast * shape((frequency - center) / fwhm))
+        return offset * (1 - contrast * shape(frequency - center, fwhm))
 
     return function
 
 
-def _double(shape: Callable[[Any], Any]) -> Callable[..., Any]:
+def _double(shape: Shape) -> Callable[..., Any]:
     def function(
         frequency: Any, offset: Any, center_lower: Any, center_upper: Any, fwhm_lower: Any, fwhm_upper: Any,
         contrast_lower: Any, contrast_upper: Any,
     ) -> Any:  # fmt: skip
-        lower = contrast_lower * shape((frequency - center_lower) / fwhm_lower)
-        upper = contrast_upper * shape((frequency - center_upper) / fwhm_upper)
+        lower = contrast_lower * shape(frequency - center_lower, fwhm_lower)
+        upper = contrast_upper * shape(frequency - center_upper, fwhm_upper)
         return offset * (1 - lower - upper)
 
     return function
 
 
-def _dips(name: str, function: Callable[..., Any], suffixes: tuple[str, ...]) -> Model:
+def _dips(name: str, function: Callable[..., Any], suffixes: tuple[str, ...], scale: float | None = None) -> Model:
     triples = [(f"{word}{suffix}", unit) for word, unit in (("center", "Hz"), ("fwhm", "Hz"), ("contrast", "1"))
                for suffix in suffixes]  # fmt: skip
     names, units = zip(("offset", "electron"), *triples, strict=True)
     bounds = {n: (0.0, np.inf) for n in names if n.startswith(("offset", "fwhm"))}
     bounds |= {n: (0.0, 1.0) for n in names if n.startswith("contrast")}
     positions = tuple(n for n in names if n.startswith("center"))
-    return Model(name, names, units, function, f"vbsense._shapes:{name}", positions, bounds)
+    return Model(name, names, units, function, f"vbsense._shapes:{name}", positions, bounds, scale)
 
 
 MODELS = {
@@ -191,6 +238,8 @@ MODELS = {
     for model in (
         _dips("lorentzian", _double(_lorentzian), ("_lower", "_upper")),
         _dips("gaussian", _double(_gaussian), ("_lower", "_upper")),
+        _dips("hyperfine14", _double(_comb(VB14N)), ("_lower", "_upper"), _spacing(VB14N)),
+        _dips("hyperfine15", _double(_comb(VB15N)), ("_lower", "_upper"), _spacing(VB15N)),
         _dips("lorentzian1", _single(_lorentzian), ("",)),
         _dips("gaussian1", _single(_gaussian), ("",)),
     )
@@ -203,7 +252,8 @@ def get_model(model: str | Model) -> Model:
     Parameters
     ----------
     model : str or Model
-        "lorentzian", "gaussian" (two lines), "lorentzian1", "gaussian1" (one line), or your own.
+        "lorentzian", "gaussian" (two lines), "hyperfine14", "hyperfine15" (two combs), "lorentzian1", "gaussian1"
+        (one line), or your own.
 
     Raises
     ------
@@ -216,7 +266,7 @@ def get_model(model: str | Model) -> Model:
     ('offset', 'center', 'fwhm', 'contrast')
     >>> get_model("gausian")
     Traceback (most recent call last):
-    ValueError: unknown model 'gausian'; did you mean 'gaussian'? There are lorentzian, gaussian, lorentzian1, gaussian1
+    ValueError: unknown model 'gausian'; did you mean 'gaussian'? There are lorentzian, gaussian, hyperfine14, ...
     """
     if isinstance(model, Model):
         return model
@@ -244,7 +294,7 @@ def verify(model: Model) -> Model:
     ValueError
         Naming the parameter whose derivative or whose unit is wrong.
     """
-    kernel, n = model.compiled(), len(model.parameters)
+    kernel, n = model.compiled(model.scale), len(model.parameters)
     x = np.linspace(-1, 1, 64)
     p = np.array([{"electron": 1.1, "Hz": 0.4, "1": 0.07}[unit] for unit in model.units]) * np.linspace(0.9, 1.1, n)
     values, jacobian, out = np.zeros(64), np.zeros((n, 64)), np.zeros(64)
@@ -256,11 +306,12 @@ def verify(model: Model) -> Model:
             slope.append(out.copy())
         if not np.allclose((slope[1] - slope[0]) / 2e-6, jacobian[i], rtol=1e-5, atol=1e-7):
             raise ValueError(f"model {model.name!r}: row {i} of the Jacobian is not the derivative by {name!r}")
-    scale = np.array([{"electron": 1e4, "Hz": 4e8, "1": 1.0}[unit] for unit in model.units])
+    hertz = model.scale or 4e8
+    scale = np.array([{"electron": 1e4, "Hz": hertz, "1": 1.0}[unit] for unit in model.units])
     shift = np.array([3.47e9 if name in model.positions else 0.0 for name in model.parameters])
-    if not np.allclose(model.evaluate(3.47e9 + 4e8 * x, p * scale + shift), 1e4 * values, rtol=1e-6):
+    if not np.allclose(model.evaluate(3.47e9 + hertz * x, p * scale + shift), 1e4 * values, rtol=1e-6):
         raise ValueError(
             f"model {model.name!r}: kernel and function disagree, or units and positions do not describe how the "
-            "parameters scale (a signal / 1e4, frequencies shifted by 3.47 GHz and divided by 0.4 GHz)"
+            f"parameters scale (a signal / 1e4, frequencies shifted by 3.47 GHz and divided by {hertz:.4g} Hz)"
         )
     return model

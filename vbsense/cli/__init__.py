@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from vbsense import __version__
-from vbsense.cli import acquire, demo, fit, info, map_, recover, simulate
+from vbsense.cli import acquire, demo, fit, info, map_, recover, simulate, spectrum
 
 __all__ = ["build_parser", "main"]
 
-COMMANDS = (demo, simulate, acquire, fit, map_, info, recover)
+COMMANDS = (demo, simulate, acquire, fit, map_, spectrum, info, recover)
 
 DESCRIPTION = "Magnetic imaging with boron-vacancy spins in hBN: simulate, acquire, analyse."
 EPILOG = """\
