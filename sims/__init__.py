@@ -28,4 +28,4 @@ _EXPORTS = {
     "simulate_sweep": "sweep",
 }
 
-__getattr__, __dir__, __all__ = attach(__name__, _EXPORTS, modules=("light", "pulses"))
+__getattr__, __dir__, __all__ = attach(__name__, _EXPORTS, modules=("light", "plot", "pulses"))

@@ -11,14 +11,17 @@ SI inside, scaled only here: millitesla, gigahertz, per cent. Figures are made b
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vbsense.defect import VB14N, Defect
 from vbsense.hamiltonian import check_field
 
-__all__ = ["level_diagram", "line_positions", "spectra", "spectra_image"]
+if TYPE_CHECKING:
+    from vbsense.sims.light.cycle import OpticalCycle
+
+__all__ = ["contrast_map", "level_diagram", "line_positions", "spectra", "spectra_image"]
 
 # A colour-blind safe pair for the lower and the upper line, and what many levels are drawn with.
 LOWER, UPPER, LEVEL = "#33415c", "#d1495b", "#33415c"
@@ -198,6 +201,46 @@ def spectra(
     ax.set(xlabel="Frequency (GHz)", ylabel=ylabel, title=title, xlim=(frequency[0] / 1e9, frequency[-1] / 1e9))
     ax.legend(frameon=False, title="B (mT)")
     return lines
+
+
+def contrast_map(cycle: OpticalCycle, pump: Any, drive: Any, ax: Any, *, lines: int = 1) -> Any:
+    """Contrast of continuous-wave ODMR against laser and microwave: where to set both.
+
+    Parameters
+    ----------
+    cycle : OpticalCycle
+        From `vbsense.sims.light.optical_cycle`.
+    pump : array_like, (n,)
+        Pump rates, ascending (1/s).
+    drive : array_like, (m,)
+        Exchange rates that the microwave causes, ascending (1/s), as from `vbsense.sims.light.microwave_rate`.
+    ax : matplotlib.axes.Axes
+        Drawn into.
+    lines : {1, 2}
+        Lines driven at once.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+        Of the contrast in per cent, (m, n).
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from vbsense.sims.light import optical_cycle
+    >>> rates = np.geomspace(1e4, 1e7, 4)
+    >>> contrast_map(optical_cycle("baber2022"), rates, rates, Figure().subplots()).get_array().shape
+    (4, 4)
+    """
+    from vbsense.sims.light import contrast
+
+    pump, drive = np.asarray(pump, dtype=float), np.asarray(drive, dtype=float)
+    percent = 100 * np.array([contrast(cycle, pump=pump, lines=lines, drive=rate) for rate in drive])
+    mesh = ax.pcolormesh(pump / 1e6, drive / 1e6, percent, cmap="viridis", shading="nearest", rasterized=True)
+    ax.set(xscale="log", yscale="log", xlabel="Pump rate (1/µs)", ylabel="Microwave exchange rate (1/µs)")
+    ax.set_title(f"Contrast of {'one line' if lines == 1 else 'both lines'}, {cycle.name}")
+    ax.figure.colorbar(mesh, ax=ax, label="Contrast (%)")
+    return mesh
 
 
 def _sweep(field: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import vbsense as vb
 from vbsense.cli import main
 from vbsense.cli.spectrum import direction, field
-from vbsense.sims import plot
+from vbsense.sims import light, plot
 
 F = np.linspace(2.9e9, 4.0e9, 221)
 PATH = np.linspace(0, 10e-3, 21)[:, None] * [0.0, 0.0, 1.0]
@@ -168,3 +168,13 @@ def test_help_says_millitesla(capsys):
     with pytest.raises(SystemExit):
         main(["spectrum", "--help"])
     assert "in mT" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_contrast_map_shows_the_contrast(ax):
+    cycle, pump, drive = light.optical_cycle("baber2022"), np.geomspace(1e4, 1e7, 5), np.geomspace(1e3, 1e7, 4)
+    mesh = plot.contrast_map(cycle, pump, drive, ax, lines=2)
+    shown = np.ma.getdata(mesh.get_array())
+    assert shown[2, 3] == pytest.approx(100 * float(light.contrast(cycle, pump=pump[3], lines=2, drive=drive[2])))
+    assert (np.diff(shown, axis=0) > 0).all()  # more microwave, more contrast
+    assert "1/µs" in ax.get_xlabel()
+    assert "1/µs" in ax.get_ylabel()
