@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from vbsense.data import LayoutError, make_site_sweep
+from vbsense.analysis._curve import JUMP, also_below, best_branch, refined
+from vbsense.analysis._refit import Refit, mean_widths
+from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
 from vbsense.layout import require
 
 __all__ = ["HyperfineCorrection", "hyperfine_correction"]
 
-# Contrast and error of the noise-free spectra: the bias depends on neither. A smaller error only makes the fit go
-# on for longer; this one leaves it far below a nanotesla from its end, and crooked spectra take many iterations.
-_CONTRAST, _ERROR, _ITERATIONS = 0.05, 1e-4, 1000
 _WIDTHS = np.geomspace(15e6, 200e6, 9)
 _PIXELS, _FIELDS = 2000, 100  # at most that many tell the linewidth
 _ROUNDS = 8
-_TOLERANCE = 0.3e-6  # T: of the interpolation, before the last halving of the steps
-_FINEST = 10e-6  # T: steps are not halved below; what still jumps there is torn
 _LOWEST, _LOW = 0.5e-3, 8e-3  # T: below the second all fields from the first on are looked at, for models fold there
-_JUMP = 1e-3  # T: no linewidth that is a little wrong does this; another minimum of the fit does
 _STRAY = 0.01  # part of the pixels that may lie outside the table
 
 
@@ -128,11 +123,11 @@ def hyperfine_correction(
     if not found.any():
         raise ValueError("the fit holds no pixel with two lines: there is nothing to correct")
     drive = fit.attrs.get("drive", (1.0, 0.0, 0.0)) if drive is None else drive
-    again = _Refit(np.asarray(fit.attrs["frequency"]), str(fit.attrs.get("model", "gaussian")), defect, drive)
+    again = Refit(np.asarray(fit.attrs["frequency"]), str(fit.attrs.get("model", "gaussian")), defect, drive)
     if linewidth is not None:
         table = _tabulate(again, read[found], float(linewidth), points)
     else:
-        table = _find_width(again, read[found], _widths(fit).ravel()[found], points)
+        table = _find_width(again, read[found], mean_widths(fit).ravel()[found], points)
     return replace(table, width_effect=_width_effect(again, table, read[found]))
 
 
@@ -144,49 +139,7 @@ def _check_parameters(fit: xr.Dataset, names: tuple[str, ...]) -> None:
         )
 
 
-class _Refit:
-    """Exact spectra on the user's frequencies, through the user's model; what was diagonalised is kept."""
-
-    def __init__(self, frequency: np.ndarray, model: str, defect: Defect, drive: Any) -> None:
-        self.frequency, self.model, self.defect, self.drive = frequency, model, defect, drive
-        self._sticks: dict[float, tuple[np.ndarray, np.ndarray]] = {}
-
-    def __call__(self, field: np.ndarray, linewidth: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Apparent |Bz| (T) and mean fitted width (Hz) for true fields along c (T) and linewidths (Hz)."""
-        from vbsense.analysis.field import apparent_field
-        from vbsense.analysis.fit import fit_sweep
-
-        linewidth = np.broadcast_to(linewidth, field.shape)
-        self._diagonalise(np.setdiff1d(field, list(self._sticks)))
-        light = 1 - _CONTRAST * np.stack(
-            [self._broaden(*self._sticks[b], w) for b, w in zip(field.tolist(), linewidth, strict=True)], -1
-        )
-        n = np.arange(field.size)
-        error = np.full_like(light, _ERROR)
-        sites = make_site_sweep(light, self.frequency, x=n * 1.0, y=n * 0.0, row=n * 0, column=n, error=error)
-        fit = fit_sweep(sites, self.model, precision="double", threads=1, max_iterations=_ITERATIONS)
-        return apparent_field(fit["center_lower"].values, fit["center_upper"].values, self.defect), _widths(fit)
-
-    def _diagonalise(self, field: np.ndarray) -> None:
-        from vbsense.spin import lines
-
-        c = np.asarray(self.defect.orientation)[:, 2]
-        if field.size:
-            for b, f, s in zip(field.tolist(), *lines(field[:, None] * c, self.defect, drive=self.drive), strict=True):
-                # Most pairs of levels are forbidden; all that are left out together are below 1e-7 of the spectrum.
-                seen = s > 1e-7 * s.sum() / s.size
-                self._sticks[b] = f[seen], s[seen]
-
-    def _broaden(self, position: np.ndarray, strength: np.ndarray, linewidth: float) -> np.ndarray:
-        d = (self.frequency[:, None] - position) * (2 / linewidth)
-        return (1 / (1 + d * d)) @ strength
-
-
-def _widths(fit: xr.Dataset) -> np.ndarray:
-    return (fit["fwhm_lower"].values + fit["fwhm_upper"].values) / 2
-
-
-def _find_width(again: _Refit, read: np.ndarray, widths: np.ndarray, points: int) -> HyperfineCorrection:
+def _find_width(again: Refit, read: np.ndarray, widths: np.ndarray, points: int) -> HyperfineCorrection:
     """The table for the linewidth that explains the fitted widths."""
     some = np.argsort(read)[:: -(-read.size // _PIXELS)]
     width = _first_width(again, read[some], widths[some], points)
@@ -199,7 +152,7 @@ def _find_width(again: _Refit, read: np.ndarray, widths: np.ndarray, points: int
     return _tabulate(again, read, width, points)
 
 
-def _first_width(again: _Refit, read: np.ndarray, widths: np.ndarray, points: int) -> float:
+def _first_width(again: Refit, read: np.ndarray, widths: np.ndarray, points: int) -> float:
     """Linewidth between a few of them at which the expected widths are the fitted ones, in the median."""
     fields = _first_fields(again, read, np.inf, points)
     ratio = np.log([_expected(again, fields, width, read) / widths for width in _WIDTHS])
@@ -213,7 +166,7 @@ def _first_width(again: _Refit, read: np.ndarray, widths: np.ndarray, points: in
     return float(np.exp(np.interp(0.0, distance, np.log(_WIDTHS[found]))))
 
 
-def _better_width(again: _Refit, fields: np.ndarray, read: np.ndarray, widths: np.ndarray, width: float) -> float:
+def _better_width(again: Refit, fields: np.ndarray, read: np.ndarray, widths: np.ndarray, width: float) -> float:
     """One step of least squares, without outliers, to the linewidth whose expected widths are the fitted ones."""
     low, here, high = (_expected(again, fields, factor * width, read) for factor in (0.99, 1.0, 1.01))
     slope, miss = (high - low) / (0.02 * width), widths - here
@@ -224,26 +177,26 @@ def _better_width(again: _Refit, fields: np.ndarray, read: np.ndarray, widths: n
     return float(np.clip(width + np.clip(step, -width / 4, width / 4), _WIDTHS[0], _WIDTHS[-1]))
 
 
-def _expected(again: _Refit, fields: np.ndarray, width: float, read: np.ndarray) -> np.ndarray:
+def _expected(again: Refit, fields: np.ndarray, width: float, read: np.ndarray) -> np.ndarray:
     """Fitted width (Hz) that goes with each apparent field if the linewidth is `width`; NaN where there is none."""
     from scipy.interpolate import CubicSpline
 
     apparent, widths = again(fields, width)
-    branch = _best_branch(apparent, np.zeros(fields.size - 1, bool), read)
+    branch = best_branch(apparent, np.zeros(fields.size - 1, bool), read)
     if branch.stop - branch.start < 2:
         return np.full(read.size, np.nan)
     return CubicSpline(apparent[branch], widths[branch], extrapolate=False)(read)
 
 
 def _tabulate(
-    again: _Refit, read: np.ndarray, width: float, points: int, *, ripples: bool = True
+    again: Refit, read: np.ndarray, width: float, points: int, *, ripples: bool = True
 ) -> HyperfineCorrection:
     """The table of one linewidth, as fine as it must be where the pixels are."""
-    curve = _refined(again, width, read, _first_fields(again, read, width if ripples else np.inf, points))
-    branch = _best_branch(curve.apparent, curve.torn, read)
+    curve = refined(again, width, read, _first_fields(again, read, width if ripples else np.inf, points))
+    branch = best_branch(curve.apparent, curve.torn, read)
     true, apparent = curve.true[branch], curve.apparent[branch]
     outside = (read < apparent[0]) | (read > apparent[-1])
-    twice = ~outside & _also_below(curve, branch.start, read)
+    twice = ~outside & also_below(curve, branch.start, read)
     if true.size < 4 or np.mean(outside | twice) > _STRAY:
         raise ValueError(
             f"the model {again.model!r} does not follow the field: at a linewidth of {width / 1e6:.3g} MHz it rises "
@@ -255,7 +208,7 @@ def _tabulate(
     return HyperfineCorrection(tuple(true.tolist()), tuple(apparent.tolist()), width, again.model)
 
 
-def _first_fields(again: _Refit, read: np.ndarray, width: float, points: int) -> np.ndarray:
+def _first_fields(again: Refit, read: np.ndarray, width: float, points: int) -> np.ndarray:
     """True fields (T) to start with, around what was read: one every 8 %.
 
     Where the frequencies sample the lines coarsely, the bias goes up and down with the place of the line between
@@ -270,85 +223,7 @@ def _first_fields(again: _Refit, read: np.ndarray, width: float, points: int) ->
     return np.geomspace(low, high, count + 1) if ripples < count else np.linspace(low, high, ripples + 1)
 
 
-@dataclass
-class _Curve:
-    """Apparent against true field (T), and for each step whether it is to be halved or cannot be."""
-
-    true: np.ndarray  # (n,)
-    apparent: np.ndarray  # (n,)
-    fresh: np.ndarray  # (n - 1,) bool: nobody has looked into it, or it was too coarse
-    torn: np.ndarray  # (n - 1,) bool: it jumps, however short
-
-    def halve(self, look: np.ndarray, middle: np.ndarray, seen: np.ndarray, coarse: np.ndarray) -> None:
-        """Put points into the steps `look`; those that were `coarse` are looked at again, or are torn."""
-        at = np.flatnonzero(look)
-        fine = np.diff(self.true)[at] < 2 * _FINEST
-        self.fresh[at], self.torn[at] = coarse & ~fine, coarse & fine
-        times = np.where(look, 2, 1)
-        self.fresh, self.torn = np.repeat(self.fresh, times), np.repeat(self.torn, times)
-        self.true, self.apparent = np.insert(self.true, at + 1, middle), np.insert(self.apparent, at + 1, seen)
-
-
-def _refined(again: _Refit, width: float, read: np.ndarray, true: np.ndarray) -> _Curve:
-    """Halve the steps around the pixels until the middle of each is where the others say, or it is torn."""
-    from scipy.interpolate import CubicSpline
-
-    n = true.size - 1
-    curve = _Curve(true, again(true, width)[0], np.ones(n, bool), np.zeros(n, bool))
-    ends = None
-    while True:
-        branch = _best_branch(curve.apparent, curve.torn, read)
-        if (curve.true[branch][0], curve.true[branch][-1]) != ends:  # another spline near its ends
-            ends = curve.true[branch][0], curve.true[branch][-1]
-            curve.fresh[branch.start : branch.start + 3] = curve.fresh[max(branch.stop - 4, 0) : branch.stop - 1] = True
-        x, y = curve.apparent[branch], curve.true[branch]
-        look = curve.fresh & ~curve.torn & (np.diff(curve.true) > _FINEST) & _around(curve, branch, read)
-        if not look.any():
-            return curve
-        middle = (curve.true[:-1] + curve.true[1:])[look] / 2
-        seen = again(middle, width)[0]
-        said = CubicSpline(x, y, extrapolate=False)(seen) if x.size > 1 else np.full(seen.size, np.nan)
-        curve.halve(look, middle, seen, ~(np.abs(said - middle) < _TOLERANCE))
-
-
-def _best_branch(apparent: np.ndarray, torn: np.ndarray, read: np.ndarray) -> slice:
-    """The stretch of rising apparent field that holds most pixels; of equals the highest."""
-    rising = (np.diff(apparent) > 0) & ~torn  # NaN does not rise
-    ends = np.flatnonzero(np.diff(np.concatenate([[0], rising, [0]])))
-    best, most = slice(0, 1), -1.0
-    for first, last in ends.reshape(-1, 2).tolist():
-        held = float(((read >= apparent[first]) & (read <= apparent[last])).sum())
-        if held >= most:
-            best, most = slice(first, last + 1), held
-    return best
-
-
-def _around(curve: _Curve, branch: slice, read: np.ndarray) -> np.ndarray:
-    """Steps of the branch among the pixels, one more on either side, and where the branch breaks off."""
-    x = curve.apparent[branch]
-    inner = (x[1:] >= read.min()) & (x[:-1] <= read.max())
-    wider = np.zeros(curve.true.size + 1, bool)
-    for shift in (0, 1, 2):
-        wider[branch.start + shift : branch.start + shift + inner.size] |= inner
-    wider[branch.start] = True
-    if read.max() > x[-1]:
-        wider[branch.stop] = True
-    return wider[1:-1]
-
-
-def _also_below(curve: _Curve, first: int, read: np.ndarray) -> np.ndarray:
-    """Pixels that could be a field below the branch, which starts at point `first`, as well."""
-    true, apparent = curve.true[:first], curve.apparent[:first]
-    # Next to the branch what was read turns or jumps: all up to its top is in doubt.
-    near = (true > curve.true[first] / 2) & (apparent < 1.3 * curve.true[first])
-    twice = read <= np.max(apparent, where=near, initial=0.0)
-    for a, b in pairwise(apparent):
-        if abs(b - a) < _JUMP:  # not NaN
-            twice |= np.abs(read - (a + b) / 2) <= abs(b - a)
-    return twice
-
-
-def _width_effect(again: _Refit, table: HyperfineCorrection, read: np.ndarray) -> float:
+def _width_effect(again: Refit, table: HyperfineCorrection, read: np.ndarray) -> float:
     """Largest error (T) of the corrected field among the pixels if the linewidth is wrong by 10 %."""
     true, apparent = np.array(table.true), np.array(table.apparent)
     among = np.flatnonzero((apparent >= read.min()) & (apparent <= read.max()))
@@ -358,5 +233,5 @@ def _width_effect(again: _Refit, table: HyperfineCorrection, read: np.ndarray) -
     wrong = [table.apply(again(true, factor * table.linewidth)[0]) - true for factor in (0.99, 1.01)]
     # A hundredth, times ten: where a model hardly follows the field, more would jump to another minimum.
     error = 10 * np.abs(wrong)
-    error = error[error < _JUMP]
+    error = error[error < JUMP]
     return float(error.max()) if error.size else float("nan")

@@ -10,6 +10,7 @@ from vbsense.bounds import SLOPE_FACTOR, slope_sensitivity
 from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
 from vbsense.layout import require
+from vbsense.lineshape import get_model
 
 __all__ = ["sensitivity"]
 
@@ -29,9 +30,10 @@ def sensitivity(fit: xr.Dataset, defect: Defect = VB14N) -> xr.Dataset:
     xarray.Dataset
         ``slope``: shot-noise limit at the steepest point, ``P fwhm / (gamma C sqrt(R))`` with the mean
         width and contrast of the two lines, R the electrons per second beside them, and no factor for
-        E (Dreau et al. 2011). ``sweep``: the error of Bz times the square root of the exposure time of
-        the whole sweep of one polarity, points beside the lines included. Both in T/sqrt(Hz), with the
-        dimensions of the fit; averaged over polarity.
+        E (Dreau et al. 2011); for other shapes, combs among them, the steepest point of the model itself.
+        ``sweep``: the error of Bz times the square root of the exposure time of the whole sweep of one
+        polarity, points beside the lines included. Both in T/sqrt(Hz), with the dimensions of the fit;
+        averaged over polarity.
 
     Raises
     ------
@@ -56,12 +58,10 @@ def sensitivity(fit: xr.Dataset, defect: Defect = VB14N) -> xr.Dataset:
         mean = xr.concat(each, "polarity").mean("polarity", keep_attrs=True)
         return mean.assign({name: mean[name].assign_attrs(each[0][name].attrs) for name in mean.data_vars})
     dims = fit["flags"].dims
-    model = str(fit.attrs.get("model", "gaussian"))
-    shape = model if model in SLOPE_FACTOR else "gaussian"
     fwhm = (fit["fwhm_lower"] + fit["fwhm_upper"]).values / 2
     contrast = (fit["contrast_lower"] + fit["contrast_upper"]).values / 2
     exposure = float(fit.attrs["exposure"])
-    slope = slope_sensitivity(fwhm, contrast, fit["offset"].values / exposure, shape, defect)
+    slope = _slope(str(fit.attrs.get("model", "gaussian")), fwhm, contrast, fit["offset"].values / exposure, defect)
     seconds = exposure * float(fit.attrs["frames"]) * np.asarray(fit.attrs["frequency"]).size
     sweep = field_map(fit, defect, bias=(0, 0, 1))["B_err"].isel(component=0).values * np.sqrt(seconds)
     coords = {name: c for name, c in fit.coords.items() if set(c.dims) <= set(dims)}
@@ -73,3 +73,23 @@ def sensitivity(fit: xr.Dataset, defect: Defect = VB14N) -> xr.Dataset:
         },
         coords=coords,
     )
+
+
+def _slope(model: str, fwhm: np.ndarray, contrast: np.ndarray, rate: np.ndarray, defect: Defect) -> np.ndarray:
+    if model in SLOPE_FACTOR:
+        return slope_sensitivity(fwhm, contrast, rate, model, defect)
+    known = fwhm[np.isfinite(fwhm)]
+    if known.size == 0:
+        return np.full(fwhm.shape, np.nan)
+    widths = np.geomspace(known.min(), known.max() * (1 + 1e-9), 64)
+    steepest = np.array([_steepest(model, width) for width in widths])  # 1/Hz, smooth in the width
+    return 1 / (np.interp(fwhm, widths, steepest) * defect.gamma * contrast * np.sqrt(rate))
+
+
+def _steepest(model: str, fwhm: float) -> float:
+    """Largest slope of one line of unit contrast (1/Hz)."""
+    center = 3.47e9
+    frequency = center + np.linspace(-4, 4, 8001) * max(fwhm, 60e6)
+    one = {"offset": 1.0, "contrast_lower": 1.0, "contrast_upper": 0.0}
+    p = [one.get(name, center if name.startswith("center") else fwhm) for name in get_model(model).parameters]
+    return float(np.abs(np.gradient(get_model(model).evaluate(frequency, np.array(p)), frequency)).max())

@@ -82,3 +82,16 @@ def test_unknown_light_per_second_is_refused(fit, name):
     without.attrs = {k: v for k, v in fit.attrs.items() if k != name}
     with pytest.raises(LayoutError, match=name):
         analysis.sensitivity(without)
+
+
+def test_shapes_without_a_formula_take_the_slope_of_the_model_itself(fit):
+    from vbsense.analysis.sensitivities import _slope, _steepest
+
+    P = np.sqrt(np.e / (8 * np.log(2)))
+    assert _steepest("gaussian", FWHM) == pytest.approx(1 / (P * FWHM), rel=1e-4)
+    assert _steepest("lorentzian", 40e6) == pytest.approx(3 * np.sqrt(3) / 4 / 40e6, rel=1e-4)
+    # A comb whose lines merge is as steep as its envelope, not as one of its lines.
+    comb = _slope("hyperfine14", np.array([90e6, np.nan]), np.full(2, 0.05), np.full(2, 1e6), vb.VB14N)
+    line = _slope("lorentzian", np.array([90e6]), np.array([0.05]), np.array([1e6]), vb.VB14N)
+    assert comb[0] > 1.5 * line[0]
+    assert np.isnan(comb[1])
