@@ -123,7 +123,7 @@ def test_coverage_of_many(name, precision):
 
 
 def check_statistics(name, n, precision="auto"):
-    """1 and 2 sigma hold what they say within four binomial sigma; errors reach the bound; and only the bias of all curved models."""
+    """1 and 2 sigma hold what they say within four binomial sigma; errors reach the bound; no bias but curvature's."""
     one = truth(1, name)[0]
     fit = fit_sweep(simulate(np.tile(one, (n, 1)), name), name, precision=precision)
     assert not (fit.flags.values & FATAL).any()
