@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from vbsense.sims.light import field_light
-from vbsense.sims.light.cw import cw_spectrum, hyperfine_comb
+from vbsense.sims.light.cw import cw_spectrum, nuclear_fields
 from vbsense.sims.light.cycle_presets import optical_cycle
 from vbsense.sims.light.driven import DrivenCycle, driven_cycle
 
@@ -92,7 +92,7 @@ def main() -> None:
     print(f"Liouvillian built            {build * 1e3:9.3f} ms")
     print(f"201 frequencies, poles       {ours * 1e3:9.3f} ms   relative to direct solves: {error:.1e}")
     print(f"201 direct solves 13 x 13    {direct * 1e3:9.3f} ms   ratio {direct / ours:8.0f}")
-    comb = best(lambda: cw_spectrum(FREQUENCY, FIELD, cycle, **NUMBERS, comb=hyperfine_comb()), 10)
+    comb = best(lambda: cw_spectrum(FREQUENCY, FIELD, cycle, **NUMBERS, comb=nuclear_fields()), 10)
     print(f"with hyperfine comb, built   {comb * 1e3:9.3f} ms")
     fields = np.linspace(0, 0.15, 151)[:, None] * [0.0, 0.0, 1.0]
     print(f"151 fields x 216 nuclear     {best(lambda: field_light(fields, cycle, pump=1e6), 2) * 1e3:9.3f} ms")

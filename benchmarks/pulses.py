@@ -15,11 +15,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from vbsense import VB14N
+from vbsense.groundstate.comb import hyperfine_comb
 from vbsense.hamiltonian import hamiltonian
 from vbsense.sims.pulses import ROOM_TEMPERATURE, run
 from vbsense.sims.pulses.charges import ChargeModel
 from vbsense.sims.pulses.protocols import hahn_echo, pulsed_odmr, rabi
-from vbsense.sims.pulses.rotating import hyperfine_comb
 
 FIELD = np.array([0.0, 0.0, 10e-3])
 TIMES = np.linspace(0, 300e-9, 101)

@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 import vbsense as vb
 from vbsense.sims.light import contrast, field_light, microwave_rate, pump_rate, saturation
-from vbsense.sims.light.cw import cw_spectrum, hyperfine_comb
+from vbsense.sims.light.cw import cw_spectrum, nuclear_fields
 from vbsense.sims.light.cycle import OpticalCycle, Rate
 from vbsense.sims.light.cycle_presets import CYCLES, optical_cycle, seven_levels
 from vbsense.sims.light.driven import driven_cycle
@@ -272,7 +272,7 @@ def test_a_turned_defect_in_a_turned_field_gives_the_same_light():
     for method in ("coherent", "rates"):
         light = field_light(R @ B, CYCLE, turned, pump=1e6, method=method)
         assert light == pytest.approx(field_light(B, CYCLE, pump=1e6, method=method), rel=1e-9)
-    f, comb = np.linspace(1e9, 6e9, 51), hyperfine_comb()
+    f, comb = np.linspace(1e9, 6e9, 51), nuclear_fields()
     np.testing.assert_allclose(
         cw_spectrum(f, R @ B, CYCLE, turned, **NUMBERS, drive=R @ drive, comb=comb),
         cw_spectrum(f, B, CYCLE, **NUMBERS, drive=drive, comb=comb),
@@ -314,10 +314,10 @@ def test_mixed_rates_conserve_what_they_must():
 
 
 def test_nuclear_spread_is_the_width_of_the_comb():
-    shifts, weights = hyperfine_comb()
+    shifts, weights = nuclear_fields()
     assert np.sqrt(weights @ shifts**2) == pytest.approx(nuclear_spread()[2], rel=1e-9)
     assert np.sqrt(weights @ shifts**2) * vb.VB14N.gamma == pytest.approx(64e6, rel=0.01)
-    shifts, weights = hyperfine_comb(vb.VB15N)
+    shifts, weights = nuclear_fields(vb.VB15N)
     np.testing.assert_allclose(weights * 8, [1, 3, 3, 1])
     assert np.diff(shifts) * vb.VB15N.gamma == pytest.approx(64e6, rel=0.02)
 
@@ -484,9 +484,9 @@ def test_both_lines_saturate_together_at_zero_field():
 
 def test_comb_and_batches():
     B = np.array([[[0, 0, 10e-3], [0, 1e-3, 12e-3]], [[0, 0, 8e-3], [0, 0, 30e-3]]])
-    light = cw_spectrum(F, B, CYCLE, **NUMBERS, comb=hyperfine_comb())
+    light = cw_spectrum(F, B, CYCLE, **NUMBERS, comb=nuclear_fields())
     assert light.shape == (2, 2, 201)
-    shifts, weights = hyperfine_comb()
+    shifts, weights = nuclear_fields()
     by_hand = sum(
         w * cw_spectrum(F, B[0, 1] + [0, 0, s], CYCLE, **NUMBERS) for s, w in zip(shifts, weights, strict=True)
     )

@@ -15,13 +15,13 @@ from scipy.spatial.transform import Rotation
 from scipy.special import j1
 
 import vbsense as vb
+from vbsense.groundstate.comb import hyperfine_comb
 from vbsense.hamiltonian import hamiltonian
 from vbsense.sims.pulses import ROOM_TEMPERATURE, run
 from vbsense.sims.pulses.charges import _MEDIAN_BULK, ChargeModel
 from vbsense.sims.pulses.ensemble import Ensemble, magnetic_noise
 from vbsense.sims.pulses.evolution import Relaxation, _liouvillian, _open_by_steps, evolve
 from vbsense.sims.pulses.protocols import cpmg, hahn_echo, pulsed_odmr, rabi, ramsey, t1, xy8
-from vbsense.sims.pulses.rotating import hyperfine_comb
 from vbsense.sims.pulses.sequence import Pulse, Sequence, Wait
 
 FIELD = np.array([0.0, 0.0, 10e-3])

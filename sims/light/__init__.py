@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vbsense.sims.light.brightness import pump_rate as pump_rate
     from vbsense.sims.light.brightness import saturation as saturation
     from vbsense.sims.light.cw import cw_spectrum as cw_spectrum
-    from vbsense.sims.light.cw import hyperfine_comb as hyperfine_comb
+    from vbsense.sims.light.cw import nuclear_fields as nuclear_fields
     from vbsense.sims.light.cycle import OpticalCycle as OpticalCycle
     from vbsense.sims.light.cycle_presets import optical_cycle as optical_cycle
     from vbsense.sims.light.cycle_presets import seven_levels as seven_levels
@@ -37,7 +37,7 @@ _EXPORTS = {
     "driven_cycle": "driven",
     "excited_state": "mixing",
     "field_light": "brightness",
-    "hyperfine_comb": "cw",
+    "nuclear_fields": "cw",
     "microwave_rate": "brightness",
     "optical_cycle": "cycle_presets",
     "pump_rate": "brightness",

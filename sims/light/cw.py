@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from vbsense.defect import VB14N, Defect
+from vbsense.groundstate.comb import hyperfine_comb
 from vbsense.sims.light.checks import check_frequency
 from vbsense.sims.light.cycle import OpticalCycle
 from vbsense.sims.light.driven import driven_cycle
 
-__all__ = ["cw_spectrum", "hyperfine_comb"]
+__all__ = ["cw_spectrum", "nuclear_fields"]
 
 
 def cw_spectrum(
@@ -41,7 +42,7 @@ def cw_spectrum(
     cycle, defect, rabi, pump, dephasing, drive, excited
         As in `driven_cycle`.
     comb : (shifts, weights), optional
-        Nuclear fields along c (T) and their probabilities, as from `hyperfine_comb`, over which the
+        Nuclear fields along c (T) and their probabilities, as from `nuclear_fields`, over which the
         light is averaged.
 
     Returns
@@ -81,7 +82,7 @@ def cw_spectrum(
     return out.reshape(*field.shape[:-1], len(frequency))
 
 
-def hyperfine_comb(defect: Defect = VB14N) -> tuple[np.ndarray, np.ndarray]:
+def nuclear_fields(defect: Defect = VB14N) -> tuple[np.ndarray, np.ndarray]:
     """Fields along c that unpolarised nuclei add, to first order, and their probabilities.
 
     Second-order shifts and the nuclear quadrupole are left out: the comb shows what a spectrum looks
@@ -94,17 +95,12 @@ def hyperfine_comb(defect: Defect = VB14N) -> tuple[np.ndarray, np.ndarray]:
 
     Examples
     --------
-    >>> shifts, weights = hyperfine_comb()
+    >>> shifts, weights = nuclear_fields()
     >>> (shifts * 1e3).round(2).tolist(), (weights * 27).round().tolist()
     ([-4.88, -3.25, -1.63, 0.0, 1.63, 3.25, 4.88], [1.0, 3.0, 6.0, 7.0, 6.0, 3.0, 1.0])
     """
-    shifts = np.zeros(1)
-    for nucleus in defect.nuclei:
-        m = nucleus.spin - np.arange(nucleus.dimension)
-        shifts = np.add.outer(shifts, m * float(np.asarray(nucleus.A)[2, 2])).ravel()
-    # Equal sums differ by rounding: they are told apart to 1 Hz.
-    groups, count = np.unique(np.round(shifts), return_counts=True)
-    return groups / defect.gamma + 0.0, count / count.sum()
+    shifts, weights = hyperfine_comb(defect)
+    return shifts / defect.gamma + 0.0, weights
 
 
 def _check_comb(comb: tuple[Any, Any] | None) -> tuple[np.ndarray, np.ndarray]:

@@ -162,7 +162,7 @@ def driven_cycle(
     cycle : OpticalCycle
         Its rates hold for the unmixed spin states.
     defect : Defect
-        Ground state; its nuclei are left out (see `vbsense.sims.light.cw.hyperfine_comb`).
+        Ground state; its nuclei are left out (see `vbsense.sims.light.cw.nuclear_fields`).
     rabi : float
         Rabi frequency of a line between pure m_s = 0 and +-1 for a linear drive across c (Hz, turns per
         second); it grows with the square root of the microwave power.

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from vbsense.sims.pulses.protocols import ramsey as ramsey
     from vbsense.sims.pulses.protocols import t1 as t1
     from vbsense.sims.pulses.protocols import xy8 as xy8
-    from vbsense.sims.pulses.rotating import hyperfine_comb as hyperfine_comb
     from vbsense.sims.pulses.sequence import Pulse as Pulse
     from vbsense.sims.pulses.sequence import Sequence as Sequence
     from vbsense.sims.pulses.sequence import Wait as Wait
@@ -45,7 +44,6 @@ _EXPORTS = {
     "Wait": "sequence",
     "cpmg": "protocols",
     "hahn_echo": "protocols",
-    "hyperfine_comb": "rotating",
     "magnetic_noise": "ensemble",
     "pulsed_odmr": "protocols",
     "rabi": "protocols",

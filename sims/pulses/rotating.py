@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vbsense.defect import Defect
+from vbsense.groundstate.comb import hyperfine_comb
 from vbsense.hamiltonian import hamiltonian
 from vbsense.sims.pulses.decoupling import SZ, adapted, along, decouple, lifting
 from vbsense.sims.pulses.sequence import LINES
 
-__all__ = ["MODELS", "Calibration", "Spins", "calibrate", "hyperfine_comb", "spins_of"]
+__all__ = ["MODELS", "Calibration", "Spins", "calibrate", "spins_of"]
 
 MODELS = ("two-level", "comb", "exact")
 
@@ -64,38 +65,6 @@ class Spins:
 
         H, weights = np.concatenate([p.H for p in parts]), np.concatenate([p.weights for p in parts])
         return Spins(H, all_of("coupling"), all_of("ideal"), weights)
-
-
-def hyperfine_comb(defect: Defect) -> tuple[np.ndarray, np.ndarray]:
-    """Shifts of a line by the nuclei at first order: A_zz m of every nucleus, convolved.
-
-    Parameters
-    ----------
-    defect : Defect
-        With its nuclei, unpolarised, of any kinds.
-
-    Returns
-    -------
-    shift, weight : ndarray, (k,)
-        Hz ascending, and probabilities.
-
-    Examples
-    --------
-    >>> from vbsense.defect import VB14N
-    >>> shift, weight = hyperfine_comb(VB14N)
-    >>> (weight * 27).round(9).tolist()
-    [1.0, 3.0, 6.0, 7.0, 6.0, 3.0, 1.0]
-    """
-    shift: np.ndarray = np.zeros(1)
-    weight: np.ndarray = np.ones(1)
-    for nucleus in defect.nuclei:
-        m = nucleus.spin - np.arange(nucleus.dimension)
-        shift = (shift[:, None] + np.asarray(nucleus.A)[2, 2] * m).ravel()
-        weight = np.repeat(weight, m.size) / m.size
-        # Equal nuclei meet again at the same shift; 1 Hz is far below what any line resolves.
-        shift, place = np.unique(np.round(shift), return_inverse=True)
-        weight = np.bincount(place.ravel(), weight).astype(float)
-    return shift, weight
 
 
 def calibrate(field: np.ndarray, defect: Defect, drive: np.ndarray, lines: tuple[str, ...]) -> Calibration:

@@ -16,7 +16,39 @@ import numpy as np
 from vbsense.defect import Defect
 from vbsense.hamiltonian import Operators, electron_only, operators_of
 
-__all__ = ["Comb", "comb_lines", "comb_of", "electron_lines"]
+__all__ = ["Comb", "comb_lines", "comb_of", "electron_lines", "hyperfine_comb"]
+
+
+def hyperfine_comb(defect: Defect) -> tuple[np.ndarray, np.ndarray]:
+    """Shifts of a line by the nuclei at first order: A_zz m of every nucleus, convolved.
+
+    Parameters
+    ----------
+    defect : Defect
+        With its nuclei, unpolarised, of any kinds.
+
+    Returns
+    -------
+    shift, weight : ndarray, (k,)
+        Hz ascending, and probabilities.
+
+    Examples
+    --------
+    >>> from vbsense.defect import VB14N
+    >>> shift, weight = hyperfine_comb(VB14N)
+    >>> (weight * 27).round(9).tolist()
+    [1.0, 3.0, 6.0, 7.0, 6.0, 3.0, 1.0]
+    """
+    shift: np.ndarray = np.zeros(1)
+    weight: np.ndarray = np.ones(1)
+    for nucleus in defect.nuclei:
+        m = nucleus.spin - np.arange(nucleus.dimension)
+        shift = (shift[:, None] + np.asarray(nucleus.A)[2, 2] * m).ravel()
+        weight = np.repeat(weight, m.size) / m.size
+        # Equal nuclei meet again at the same shift; 1 Hz is far below what any line resolves.
+        shift, place = np.unique(np.round(shift), return_inverse=True)
+        weight = np.bincount(place.ravel(), weight).astype(float)
+    return shift, weight
 
 
 @dataclass(frozen=True)

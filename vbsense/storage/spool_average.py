@@ -45,7 +45,8 @@ def to_sweep(contents: Contents) -> xr.Dataset:
     ValueError
         If the header lacks something or a key does not fit it.
     """
-    from vbsense.data import _with_frames, make_sweep
+    from vbsense.averaging import with_frames
+    from vbsense.data import make_sweep
 
     header = contents.header
     if missing := [name for name in _NEEDED if header.get(name) is None]:
@@ -63,7 +64,7 @@ def to_sweep(contents: Contents) -> xr.Dataset:
     sweep = make_sweep(
         signal, header["frequency"], pixel_size=header["pixel_size"], reference=reference, coords=coords, **attributes
     )
-    return _with_saturated(_with_frames(sweep, _as_dataarray(count, sweep)), total.saturated)
+    return _with_saturated(with_frames(sweep, _as_dataarray(count, sweep)), total.saturated)
 
 
 class _Total:
