@@ -21,7 +21,8 @@ class Refit:
     """Exact spectra on the user's frequencies, through the user's model; what was diagonalised is kept."""
 
     def __init__(self, frequency: np.ndarray, model: str, defect: Defect, drive: Any) -> None:
-        self.frequency, self.model, self.defect, self.drive = frequency, model, defect, drive
+        self.frequency, self.model = np.ascontiguousarray(frequency, dtype=float), model
+        self.defect, self.drive = defect, drive
         self._sticks: dict[float, tuple[np.ndarray, np.ndarray]] = {}
 
     def __call__(self, field: np.ndarray, linewidth: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -51,8 +52,11 @@ class Refit:
                 self._sticks[b] = f[seen], s[seen]
 
     def _broaden(self, position: np.ndarray, strength: np.ndarray, linewidth: float) -> np.ndarray:
-        d = (self.frequency[:, None] - position) * (2 / linewidth)
-        return (1 / (1 + d * d)) @ strength
+        from vbsense.groundstate._broaden import lorentzians
+
+        out = np.empty((1, self.frequency.size))
+        lorentzians(self.frequency, position[None], strength[None], float(linewidth), out)
+        return out[0]
 
 
 def mean_widths(fit: xr.Dataset) -> np.ndarray:

@@ -60,6 +60,7 @@ def wrong_inputs(folder):
         (["info", str(other)], "other.h5"),
         (["map", sweep, "--out", out], "fit is needed"),
         (["fit", sweep, "--out", sweep], "--force"),
+        (["fit", sweep, "--out", str(folder), "--force"], "is a folder"),
         (["fit", sweep, "--out", out, "--model", "gausian"], "gaussian"),
         (["simulate", "gold_wire", out], "gold_wire_nanoarray"),
         (["simulate", "gold_wire_nanoarray", sweep], "--force"),

@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from vbsense.cli.options import add_measurement, frequencies, refuse_existing
 
@@ -31,7 +32,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Acquire, then move the verified file to its place."""
-    from vbsense import instruments, sims
+    from vbsense import sims
 
     out = refuse_existing(args.out, args.force)
     folder = Path(args.folder) if args.folder else out.with_suffix(".run")
@@ -41,13 +42,46 @@ def run(args: argparse.Namespace) -> int:
         )
     grid = frequencies(args.frequencies)
     scene = sims.preset(args.simulated, current=abs(args.current) or 1e-3)
-    with instruments.simulated_rig(scene, seed=args.seed) as rig:
-        sweep = instruments.odmr_sweep(
-            rig, grid, run=folder, exposure=args.exposure, power=args.power, averages=args.averages,
-            currents=(args.current, -args.current) if args.current else (), order="palindrome",
-        )  # fmt: skip
-    os.replace(folder / "sweep.h5", out)
-    if not args.keep_run:
-        shutil.rmtree(folder)
+    currents = (args.current, -args.current) if args.current else ()
+    sweep = measure(
+        scene, grid, folder, out, seed=args.seed, keep_run=args.keep_run, exposure=args.exposure, power=args.power,
+        averages=args.averages, currents=currents,
+    )  # fmt: skip
     print(f"{out}: {', '.join(f'{n} {d}' for d, n in sweep['signal'].sizes.items())}")
     return 0
+
+
+def measure(
+    scene: Any, frequency: Any, folder: Path, out: Path, *, seed: int, keep_run: bool = False, **plan: Any
+) -> Any:
+    """One palindromic sweep of `scene` through the drivers; its verified file ends up as `out`.
+
+    Parameters
+    ----------
+    scene : Scene
+        What the simulated rig looks at.
+    frequency : ndarray, (n,)
+        Ascending (Hz).
+    folder, out : Path
+        Of the spool, and the file to write.
+    seed : int
+        Of the noise.
+    keep_run : bool
+        Keep the spool.
+    **plan
+        As in `vbsense.instruments.odmr_sweep`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The sweep.
+    """
+    from vbsense import instruments
+
+    with instruments.simulated_rig(scene, seed=seed) as rig:
+        sweep = instruments.odmr_sweep(rig, frequency, run=folder, order="palindrome", **plan)
+    os.replace(folder / "sweep.h5", out)
+    # The file was read back and verified before this: only now may the spool go.
+    if not keep_run:
+        shutil.rmtree(folder)
+    return sweep

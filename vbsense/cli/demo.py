@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import shutil
 from pathlib import Path
 from typing import Any
 
+from vbsense.cli.acquire import measure
 from vbsense.cli.options import seed
 
 RESULTS = ("sweep.h5", "fit.h5", "field.h5", "report.png", "report.json")
@@ -41,12 +41,12 @@ def run(args: argparse.Namespace) -> int:
 
     watch = Stopwatch()
     with watch.stage("start"):
-        from vbsense import files, instruments, sims
+        from vbsense import files, sims
 
         scene = sims.gold_wire_nanoarray(current=CURRENT, seed=args.seed)
     print("A gold wire, 1 um x 100 nm, under a V_B^- nanoarray; representative of arXiv:2301.12645.")
     with watch.stage("acquire"):
-        sweep = acquire(instruments, scene, out, args.seed)
+        sweep = acquire(scene, out, args.seed)
     result = analyse(sweep, scene.conductor, watch=watch)
     frames = int(sweep.attrs["frames"]) * int(sweep["signal"][..., 0, 0].size)
     summary = report(result, scene, CURRENT, frames)
@@ -74,19 +74,14 @@ def prepare(out: Path, force: bool) -> Path:
     return out
 
 
-def acquire(instruments: Any, scene: Any, out: Path, seed: int) -> Any:
-    """One palindromic sweep with +I and -I through the drivers; the file ends up as sweep.h5."""
+def acquire(scene: Any, out: Path, seed: int) -> Any:
+    """The sweep of the demo, with +I and -I; the file ends up as sweep.h5."""
     import numpy as np
 
-    with instruments.simulated_rig(scene, seed=seed) as rig:
-        sweep = instruments.odmr_sweep(
-            rig, np.linspace(*GRID), run=out / "run", exposure=EXPOSURE, power=POWER, currents=(CURRENT, -CURRENT),
-            averages=SWEEPS, order="palindrome",
-        )  # fmt: skip
-    os.replace(out / "run" / "sweep.h5", out / "sweep.h5")
-    # The file was read back and verified before this: only now may the spool go.
-    shutil.rmtree(out / "run")
-    return sweep
+    return measure(
+        scene, np.linspace(*GRID), out / "run", out / "sweep.h5", seed=seed, exposure=EXPOSURE, power=POWER,
+        currents=(CURRENT, -CURRENT), averages=SWEEPS,
+    )  # fmt: skip
 
 
 def draw(sweep: Any, result: Any, scene: Any, path: Path) -> None:

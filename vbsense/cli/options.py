@@ -108,10 +108,11 @@ def frequencies(values: list[str]) -> Any:
 
 
 def refuse_existing(path: str | Path, force: bool) -> Path:
-    """`path`, unless it exists and `force` is not given, or its folder is missing."""
+    """`path`, unless it exists and `force` is not given, or cannot become a file: known before any work is done."""
+    from vbsense import files
+
     path = Path(path)
-    if path.exists() and not force:
+    if path.is_file() and not force:
         raise FileExistsError(f"{path} exists already; choose another name or add --force to replace it")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist; create it first")
+    files.refuse_existing(path, overwrite=force)
     return path
