@@ -1,23 +1,18 @@
-"""What carries a current: a polyline of filaments, a flat ribbon, a rectangular bar.
-
-Metres, amperes and teslas, right-handed: a current along +y gives Bx > 0 above it (z > 0). Each conductor is a value
-(frozen, comparable, hashable); a longer circuit is a sum of fields.
-
->>> import numpy as np
->>> wire = Bar(start=(0, -50e-6, 0), end=(0, 50e-6, 0), width=1e-6, thickness=100e-9, current=1e-3)
->>> (wire.field([0, 0, 100e-9]) * 1e6).round(1)                # uT, 50 nm above the upper face
-array([549.6,   0. ,   0. ])
-"""
+"""Straight conductors: a polyline of filaments, a flat ribbon, a rectangular bar."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vbsense.currents._inputs import check_axis, flatten, frame, into, number, scale
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Bar", "Polyline", "Ribbon"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Polyline:
             raise ValueError(f"vertices: corners {same[0]} and {same[0] + 1} are both {corners[same[0]].tolist()}; "
                              "leave one of them out")  # fmt: skip
         object.__setattr__(self, "vertices", tuple(map(tuple, corners.tolist())))
-        object.__setattr__(self, "current", _number("current", self.current, "A"))
+        object.__setattr__(self, "current", number("current", self.current, "A"))
 
     def field(self, points: ArrayLike) -> NDArray[np.float64]:
         """Magnetic field.
@@ -81,9 +76,9 @@ class Polyline:
         """
         from vbsense.magnetics import segments
 
-        flat, shape = _flatten(points)
+        flat, shape = flatten(points)
         out = np.empty((3, len(flat)))
-        segments(np.array(self.vertices).T.copy(), _scale(self.current), flat.T.copy(), out)
+        segments(np.array(self.vertices).T.copy(), scale(self.current), flat.T.copy(), out)
         return out.T.reshape(shape)
 
 
@@ -116,9 +111,9 @@ class Ribbon:
     normal: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
-        _check_axis(self)
-        object.__setattr__(self, "width", _number("width", self.width, "m", positive=True))
-        object.__setattr__(self, "current", _number("current", self.current, "A"))
+        check_axis(self)
+        object.__setattr__(self, "width", number("width", self.width, "m", positive=True))
+        object.__setattr__(self, "current", number("current", self.current, "A"))
 
     def field(self, points: ArrayLike) -> NDArray[np.float64]:
         """Magnetic field.
@@ -146,12 +141,12 @@ class Ribbon:
         """
         from vbsense.magnetics import ribbon
 
-        flat, shape = _flatten(points)
-        frame, centre, half_length = _frame(self.start, self.end, self.normal)
+        flat, shape = flatten(points)
+        axes, centre, half_length = frame(self.start, self.end, self.normal)
         local = np.empty((2, len(flat)))
         rule = np.polynomial.legendre.leggauss(5)
-        ribbon(self.width / 2, half_length, _scale(self.current), _into(frame, flat - centre), *rule, local)
-        return (local.T @ frame[[0, 2]]).reshape(shape)
+        ribbon(self.width / 2, half_length, scale(self.current), into(axes, flat - centre), *rule, local)
+        return (local.T @ axes[[0, 2]]).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -187,10 +182,10 @@ class Bar:
     normal: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
-        _check_axis(self)
-        object.__setattr__(self, "width", _number("width", self.width, "m", positive=True))
-        object.__setattr__(self, "thickness", _number("thickness", self.thickness, "m", positive=True))
-        object.__setattr__(self, "current", _number("current", self.current, "A"))
+        check_axis(self)
+        object.__setattr__(self, "width", number("width", self.width, "m", positive=True))
+        object.__setattr__(self, "thickness", number("thickness", self.thickness, "m", positive=True))
+        object.__setattr__(self, "current", number("current", self.current, "A"))
 
     def field(self, points: ArrayLike) -> NDArray[np.float64]:
         """Magnetic field.
@@ -218,73 +213,14 @@ class Bar:
         """
         from vbsense.magnetics import bar
 
-        flat, shape = _flatten(points)
-        frame, centre, half_length = _frame(self.start, self.end, self.normal)
+        flat, shape = flatten(points)
+        axes, centre, half_length = frame(self.start, self.end, self.normal)
         width, thickness = self.width, self.thickness
         if thickness > width:  # the kernel takes differences across the shorter side: a quarter turn about the axis
             width, thickness = thickness, width
-            frame = np.array([frame[2], frame[1], -frame[0]])
+            axes = np.array([axes[2], axes[1], -axes[0]])
         wide = np.polynomial.legendre.leggauss(5)
         thin = wide if 4 * thickness > width else np.polynomial.legendre.leggauss(3)
         local = np.empty((2, len(flat)))
-        scale = _scale(self.current)
-        bar(width / 2, half_length, thickness / 2, scale, _into(frame, flat - centre), *wide, *thin, local)
-        return (local.T @ frame[[0, 2]]).reshape(shape)
-
-
-def _scale(current: float) -> float:
-    """``mu0 I / 4 pi`` (T m)."""
-    from scipy.constants import mu_0
-
-    return float(mu_0 * current / (4 * np.pi))
-
-
-def _frame(start: Any, end: Any, normal: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Rows: directions of width, current and thickness; then the centre (m) and half of the length (m)."""
-    first, last = np.array(start), np.array(end)
-    length = float(np.linalg.norm(last - first))
-    along = (last - first) / length
-    across = np.array(normal) - np.dot(normal, along) * along
-    across /= np.linalg.norm(across)
-    return np.array([np.cross(along, across), along, across]), (first + last) / 2, length / 2
-
-
-def _into(frame: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinates (3, n) in the frame of the conductor."""
-    with np.errstate(invalid="ignore"):  # an infinite coordinate becomes NaN, which the kernels pass on
-        return np.ascontiguousarray((offsets @ frame.T).T)
-
-
-def _flatten(points: ArrayLike) -> tuple[NDArray[np.float64], tuple[int, ...]]:
-    where = np.asarray(points, dtype=float)
-    if where.ndim == 0 or where.shape[-1] != 3:
-        raise ValueError(
-            f"points: received shape {where.shape}; the last dimension holds x, y, z: shape (..., 3), in m"
-        )
-    return where.reshape(-1, 3), where.shape
-
-
-def _check_axis(conductor: Any) -> None:
-    """Turn start, end and normal into tuples, or say what is wrong with them."""
-    for name, unit in (("start", ", in m"), ("end", ", in m"), ("normal", "")):
-        vector = np.asarray(getattr(conductor, name), dtype=float)
-        if vector.shape != (3,) or not np.isfinite(vector).all():
-            raise ValueError(f"{name}: received {vector.tolist()}; give three finite numbers x, y, z{unit}")
-        object.__setattr__(conductor, name, tuple(vector.tolist()))
-    along = np.subtract(conductor.end, conductor.start)
-    if not along.any():
-        raise ValueError(f"start and end are both {conductor.start}; give two ends of the centre line, in m")
-    normal = np.array(conductor.normal)
-    if np.linalg.norm(np.cross(along, normal)) <= 1e-6 * np.linalg.norm(along) * np.linalg.norm(normal):
-        raise ValueError(
-            f"normal: received {conductor.normal}, which is zero or parallel to the axis {tuple(along.tolist())}; "
-            "give a direction across the conductor"
-        )
-
-
-def _number(name: str, value: Any, unit: str, *, positive: bool = False) -> float:
-    number = np.asarray(value, dtype=float)
-    if number.ndim or not np.isfinite(number) or (positive and number <= 0):
-        kind = "one finite number above zero" if positive else "one finite number"
-        raise ValueError(f"{name}: received {value!r}; give {kind}, in {unit}")
-    return float(number)
+        bar(width / 2, half_length, thickness / 2, scale(self.current), into(axes, flat - centre), *wide, *thin, local)
+        return (local.T @ axes[[0, 2]]).reshape(shape)

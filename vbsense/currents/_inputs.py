@@ -1,0 +1,68 @@
+"""What conductors check, and the frame in which their kernels work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def scale(current: float) -> float:
+    """``mu0 I / 4 pi`` (T m)."""
+    from scipy.constants import mu_0
+
+    return float(mu_0 * current / (4 * np.pi))
+
+
+def frame(start: Any, end: Any, normal: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Rows: directions of width, current and thickness; then the centre (m) and half of the length (m)."""
+    first, last = np.array(start), np.array(end)
+    length = float(np.linalg.norm(last - first))
+    along = (last - first) / length
+    across = np.array(normal) - np.dot(normal, along) * along
+    across /= np.linalg.norm(across)
+    return np.array([np.cross(along, across), along, across]), (first + last) / 2, length / 2
+
+
+def into(frame: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coordinates (3, n) in the frame of the conductor."""
+    with np.errstate(invalid="ignore"):  # an infinite coordinate becomes NaN, which the kernels pass on
+        return np.ascontiguousarray((offsets @ frame.T).T)
+
+
+def flatten(points: ArrayLike) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    where = np.asarray(points, dtype=float)
+    if where.ndim == 0 or where.shape[-1] != 3:
+        raise ValueError(
+            f"points: received shape {where.shape}; the last dimension holds x, y, z: shape (..., 3), in m"
+        )
+    return where.reshape(-1, 3), where.shape
+
+
+def check_axis(conductor: Any) -> None:
+    """Turn start, end and normal into tuples, or say what is wrong with them."""
+    for name, unit in (("start", ", in m"), ("end", ", in m"), ("normal", "")):
+        vector = np.asarray(getattr(conductor, name), dtype=float)
+        if vector.shape != (3,) or not np.isfinite(vector).all():
+            raise ValueError(f"{name}: received {vector.tolist()}; give three finite numbers x, y, z{unit}")
+        object.__setattr__(conductor, name, tuple(vector.tolist()))
+    along = np.subtract(conductor.end, conductor.start)
+    if not along.any():
+        raise ValueError(f"start and end are both {conductor.start}; give two ends of the centre line, in m")
+    normal = np.array(conductor.normal)
+    if np.linalg.norm(np.cross(along, normal)) <= 1e-6 * np.linalg.norm(along) * np.linalg.norm(normal):
+        raise ValueError(
+            f"normal: received {conductor.normal}, which is zero or parallel to the axis {tuple(along.tolist())}; "
+            "give a direction across the conductor"
+        )
+
+
+def number(name: str, value: Any, unit: str, *, positive: bool = False) -> float:
+    number = np.asarray(value, dtype=float)
+    if number.ndim or not np.isfinite(number) or (positive and number <= 0):
+        kind = "one finite number above zero" if positive else "one finite number"
+        raise ValueError(f"{name}: received {value!r}; give {kind}, in {unit}")
+    return float(number)
