@@ -4,6 +4,17 @@ Both the simulator and the unmixing need this, so it lies in the core.
 """
 
 from vbsense.optics.array import SensorArray
+from vbsense.optics.averages import SpotAverage
 from vbsense.optics.images import spot_images
+from vbsense.optics.psf import AiryPSF, GaussianPSF, HighNAPSF, MeasuredPSF, PointSpread
 
-__all__ = ["SensorArray", "spot_images"]
+__all__ = [
+    "AiryPSF",
+    "GaussianPSF",
+    "HighNAPSF",
+    "MeasuredPSF",
+    "PointSpread",
+    "SensorArray",
+    "SpotAverage",
+    "spot_images",
+]
