@@ -10,7 +10,7 @@ import xarray as xr
 
 from vbsense.data import LayoutError, frames, make_site_sweep
 from vbsense.layout import require
-from vbsense.optics import SensorArray, spot_images
+from vbsense.optics import GaussianPSF, SensorArray, spot_images
 
 __all__ = ["unmix"]
 
@@ -20,7 +20,9 @@ MAX_AMPLIFICATION = 100.0
 LEAST_SEEN = 0.1
 
 
-def unmix(sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: float | None = None) -> xr.Dataset:
+def unmix(
+    sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: float | None = None, psf: Any = None
+) -> xr.Dataset:
     """Light of every site, told apart from its neighbours' and from an even background.
 
     Each image is fitted by all spots (point-spread function, footprint, pixel area) and a constant
@@ -33,7 +35,9 @@ def unmix(sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: floa
     sites : SensorArray, optional
         The lattice; by default the one in the attributes of the sweep.
     psf_fwhm : float, optional
-        Full width at half maximum of the point-spread function (m); by default from the attributes.
+        Full width at half maximum of a Gaussian point-spread function (m); by default from the attributes.
+    psf : object, optional
+        Another point-spread function, for example `vbsense.optics.AiryPSF`, in place of a Gaussian one.
 
     Returns
     -------
@@ -63,9 +67,9 @@ def unmix(sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: floa
     require(sweep, "sweep")
     if "y" not in sweep["signal"].dims:
         raise LayoutError(f"signal has dimensions {sweep['signal'].dims}; unmixing needs images (frequency, y, x)")
-    array, width = _geometry(sweep, sites, psf_fwhm)
+    array, psf = _geometry(sweep, sites, psf_fwhm, psf)
     shape = (sweep.sizes["y"], sweep.sizes["x"])
-    images = spot_images(_seen_from(sweep, array), shape=shape, pixel_size=_pixel_size(sweep), psf_fwhm=width)
+    images = spot_images(_seen_from(sweep, array), shape=shape, pixel_size=_pixel_size(sweep), psf=psf)
     _check_inside(images)
     stack = sweep["signal"].values.reshape(-1, shape[0] * shape[1]).astype(float)
     stack, variance = _weigh(stack, float(sweep.attrs.get("read_noise", 0.0)))
@@ -76,7 +80,7 @@ def unmix(sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: floa
     result = make_site_sweep(
         light, sweep["frequency"].values, x=array.x, y=array.y, row=array.row, column=array.column, error=error,
         coords={str(d): sweep[d].variable for d in sweep["signal"].dims[:-3]},
-        **_kept(sweep, array, width), user_noise_amplification=float(amplification),
+        **_kept(sweep, array, psf.fwhm), user_noise_amplification=float(amplification),
     )  # fmt: skip
     if "frames" in sweep:
         result["frames"] = sweep["frames"]
@@ -86,18 +90,24 @@ def unmix(sweep: xr.Dataset, sites: SensorArray | None = None, *, psf_fwhm: floa
     return result
 
 
-def _geometry(sweep: xr.Dataset, sites: SensorArray | None, width: float | None) -> tuple[SensorArray, float]:
+def _geometry(sweep: xr.Dataset, sites: SensorArray | None, width: Any, psf: Any) -> tuple[SensorArray, Any]:
     if sites is None:
         if "sensor_array" not in sweep.attrs:
             raise LayoutError("the sweep does not say where its sensors are; pass sites=SensorArray(...)")
         sites = SensorArray.from_json(sweep.attrs["sensor_array"])
+    if psf is not None:
+        if width is not None:
+            raise ValueError("psf and psf_fwhm are both given; give one of them")
+        return sites, psf
     if width is None:
         width = sweep.attrs.get("psf_fwhm")
     if width is None:
         raise LayoutError(
             "the sweep has no attribute 'psf_fwhm'; pass the width of the point-spread function in metres"
         )
-    return sites, float(width)
+    if not (np.isfinite(width) and width > 0):
+        raise ValueError(f"psf_fwhm is {width!r}; it must be a positive length in metres")
+    return sites, GaussianPSF(float(width))
 
 
 def _pixel_size(sweep: xr.Dataset) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from vbsense.currents import Bar
+from vbsense.currents import WIDEST, Bar
 from vbsense.data import LayoutError
 from vbsense.layout import require
 from vbsense.optics import SensorArray
@@ -111,8 +111,11 @@ def fit_wire(
     if not isinstance(wire, Bar):
         raise TypeError(f"wire is a {type(wire).__name__}; the model is a vbsense.Bar")
     array = _array(field) if array is None else array
-    if not standoff >= array.thickness / 2:
-        raise ValueError(f"standoff is {standoff!r} m; it is at least half the layer, {array.thickness / 2:.3g} m")
+    if not standoff >= array.mean_height:
+        raise ValueError(
+            f"standoff is {standoff!r} m; it is at least the mean height of the emitters in their layer, "
+            f"{array.mean_height:.3g} m"
+        )
     problem = _Problem(field, wire, free, float(standoff), array)
     return problem.solve()
 
@@ -225,12 +228,13 @@ class _Problem:
     def solve(self) -> WireFit:
         from scipy.optimize import least_squares
 
-        lower = {"standoff": self.array.thickness / 2, "width": 1e-9}
+        lower = {"standoff": self.array.mean_height, "width": 1e-9}
         low = np.array([lower.get(name, -np.inf) / STEPS[name] for name in self.free])
-        start = np.maximum(self.start(), low + 1e-6)
+        high = np.array([(WIDEST if name == "width" else np.inf) / STEPS[name] for name in self.free])
+        start = np.clip(self.start(), low + 1e-6, high)
         # One step of each parameter: far above rounding, far below its error.
         result = least_squares(
-            self.residual, start, bounds=(low, np.inf), diff_step=None, x_scale="jac", jac=self.jacobian
+            self.residual, start, bounds=(low, high), diff_step=None, x_scale="jac", jac=self.jacobian
         )
         values = self.values(result.x)
         scale = np.array([STEPS[name] for name in self.free])

@@ -186,3 +186,18 @@ def test_a_fit_or_nothing_is_no_sweep():
         analysis.unmix(vb.make_map(np.ones((3, 3)), pixel_size=1e-7))
     with pytest.raises(TypeError, match="Dataset"):
         analysis.unmix(np.ones((3, 3, 3)))
+
+
+def test_another_point_spread_function_can_be_given():
+    """Read with a Gaussian of the same width, the rings of an Airy pattern put light on the wrong sites."""
+    from vbsense.optics import AiryPSF, spot_images
+
+    psf = AiryPSF(820e-9, 0.95)
+    images = spot_images(ARRAY, shape=SHAPE, pixel_size=PIXEL, psf=psf)
+    signal = (images @ (LIGHT * DIP[:, None]).T).T.reshape(3, *SHAPE) + BACKGROUND
+    known = analysis.unmix(sweep(signal, psf_fwhm=psf.fwhm), psf=psf).signal.values
+    assert known == pytest.approx(DIP[:, None] * LIGHT, rel=1e-6)
+    wrong = analysis.unmix(sweep(signal, psf_fwhm=psf.fwhm)).signal.values
+    assert np.abs(wrong / (DIP[:, None] * LIGHT) - 1).max() > 0.02
+    with pytest.raises(ValueError, match="both given"):
+        analysis.unmix(sweep(signal), psf=psf, psf_fwhm=FWHM)

@@ -181,7 +181,7 @@ def test_without_errors_they_come_from_the_scatter():
         (lambda: analysis.fit_wire(site_map(), wire=BAR, free=("curent",)), "current, standoff"),
         (lambda: analysis.fit_wire(site_map(), wire=BAR, free=()), "choose from"),
         (lambda: analysis.fit_wire(site_map(), wire=BAR, free=("current", "current")), "each once"),
-        (lambda: analysis.fit_wire(site_map(), wire=BAR, standoff=10e-9), "half the layer"),
+        (lambda: analysis.fit_wire(site_map(), wire=BAR, standoff=10e-9), "mean height"),
         (lambda: analysis.fit_wire(site_map(), wire=BAR, standoff=np.nan), "standoff"),
         (lambda: analysis.fit_wire(site_map(np.full(36, np.nan)), wire=BAR), "valid values"),
         (lambda: analysis.fit_wire(site_map(error=0.0), wire=BAR), "valid values"),

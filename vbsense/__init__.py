@@ -26,8 +26,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vbsense.currents import Bar as Bar
+    from vbsense.currents import Conductor as Conductor
+    from vbsense.currents import CurrentSheet as CurrentSheet
+    from vbsense.currents import Loop as Loop
+    from vbsense.currents import Placed as Placed
     from vbsense.currents import Polyline as Polyline
     from vbsense.currents import Ribbon as Ribbon
+    from vbsense.currents import Sum as Sum
     from vbsense.data import make_map as make_map
     from vbsense.data import make_sweep as make_sweep
     from vbsense.defect import VB14N as VB14N
@@ -54,13 +59,18 @@ if TYPE_CHECKING:
 # Public name -> module. Loaded on first use: `import vbsense` and `--help` stay below half a second.
 _EXPORTS = {
     "Bar": "currents",
+    "Conductor": "currents",
+    "CurrentSheet": "currents",
     "Defect": "defect",
     "FieldTable": "groundstate.fieldtable",
+    "Loop": "currents",
     "Nucleus": "nucleus",
+    "Placed": "currents",
     "Polyline": "currents",
     "Ribbon": "currents",
     "Scene": "scene",
     "SensorArray": "optics",
+    "Sum": "currents",
     "TemperatureModel": "temperature",
     "VB14N": "defect",
     "VB14N_DFT": "defect",

@@ -1,8 +1,9 @@
-"""The magnetic field of straight conductors: closed forms that keep their digits.
+"""The magnetic field of straight conductors of finite width: closed forms that keep their digits.
 
-Three shapes, each exact for a finite length: a filament, a flat ribbon with a uniform sheet current,
-a rectangular bar with a uniform current density. The kernels check nothing and allocate nothing;
-``vbsense.currents`` checks, turns points into the frame of the conductor and names the result.
+Two shapes, each exact for a finite length: a flat ribbon with a uniform sheet current, a rectangular bar with a
+uniform current density. Filaments, circular loops and the mitred ends of bars have files of their own beside this
+one. The kernels check nothing and allocate nothing; ``vbsense.currents`` checks, turns points into the frame of the
+conductor and names the result.
 
 Frame of ribbon and bar: the origin in the middle, current along +y, width along x, thickness along z.
 The vector potential has one component, ``A``, which is even in x, y and z, so the kernels compute one octant
@@ -24,7 +25,6 @@ Measured against 60-digit arithmetic, thickness / width from 1e-6 to 1, length /
 1e-9 half-widths to 1 m, error relative to ``|B|`` of ribbon and bar: below 1e-13 inside, beside, on faces, edges and
 corners; below 2e-11 just beyond the switch to the far form, where the quadrature is poorest (4e-11 for length / width
 of 0.01). Beyond an end, f < 1 half-widths from the extension of the axis, where the field vanishes: below 3e-13 / f.
-Filaments: below 1e-15 * (1 + length of the segment / distance from it).
 
 References
 ----------
@@ -40,7 +40,6 @@ import math
 from vbsense._jit import kernel
 
 FAR = 8.0  # in units of the larger half-side
-ON_WIRE = 1e-15  # nearer to a filament than this fraction of its length, a point lies on it
 
 # The identities above already group every sum; reassociation could only undo that.
 _EXACT = {"fastmath": False}
@@ -82,63 +81,6 @@ def _filament(rho2, y, half):
     if v > 0.0:  # beyond the end: finite on the axis
         return 4.0 * half * y / ((u * s + v * r) * r * s)
     return (u / r - v / s) / rho2
-
-
-@kernel("void(float64[:, ::1], float64, float64[:, ::1], float64[:, ::1])", **_EXACT)
-def segments(vertices, scale, points, out):
-    """Field of straight filaments from vertex to vertex.
-
-    A point on a filament (within ``ON_WIRE`` of its length) gets nothing from it: the mean over all directions.
-
-    Parameters
-    ----------
-    vertices : (3, m) array, rows x, y, z (m); no two neighbours equal
-    scale : mu0 I / 4 pi (T m)
-    points : (3, n) array (m)
-    out : (3, n) array (T), overwritten
-
-    Notes
-    -----
-    B = scale * (t x e) * (u / r - v / s) / rho^2, with t the unit vector of the segment, e the vector from its nearer
-    end, u and v the distances along t from its two ends, r and s those in space, rho = |t x e|. Beyond an end the
-    difference of two nearly equal numbers is avoided as in ``ribbon`` and ``bar``. J. D. Jackson, Classical
-    Electrodynamics, 3rd ed. (1999), section 5.2.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> out = np.empty((3, 1))
-    >>> segments(np.array([[0.0, 0.0], [-1.0, 1.0], [0.0, 0.0]]), 1e-10, np.array([[0.0], [0.0], [1e-6]]), out)
-    >>> out[:, 0]                      # 1 mA along +y, 1 um above: mu0 I / 2 pi z along +x
-    array([0.0002, 0.    , 0.    ])
-    """
-    out[:] = 0.0
-    for j in range(vertices.shape[1] - 1):
-        ax, ay, az = vertices[0, j], vertices[1, j], vertices[2, j]
-        cx, cy, cz = vertices[0, j + 1], vertices[1, j + 1], vertices[2, j + 1]
-        length = math.sqrt((cx - ax) ** 2 + (cy - ay) ** 2 + (cz - az) ** 2)
-        tx, ty, tz = (cx - ax) / length, (cy - ay) / length, (cz - az) / length
-        touching = (ON_WIRE * length) ** 2
-        for i in range(points.shape[1]):
-            x, y, z = points[0, i], points[1, i], points[2, i]
-            u = (x - ax) * tx + (y - ay) * ty + (z - az) * tz
-            v = (x - cx) * tx + (y - cy) * ty + (z - cz) * tz
-            from_start = abs(u) < abs(v)  # seen from the nearer end rounding errors are smaller
-            u = u if from_start else v + length  # so that u - v is the length even far away
-            v = u - length if from_start else v
-            ex = x - ax if from_start else x - cx
-            ey = y - ay if from_start else y - cy
-            ez = z - az if from_start else z - cz
-            bx, by, bz = ty * ez - tz * ey, tz * ex - tx * ez, tx * ey - ty * ex
-            rho2 = bx * bx + by * by + bz * bz
-            r, s = math.sqrt(rho2 + u * u), math.sqrt(rho2 + v * v)
-            beside = u * v <= 0.0
-            top = u / r - v / s if beside else length * (u + v)
-            bottom = rho2 if beside else (u * s + v * r) * r * s
-            value = 0.0 if rho2 <= touching else scale * top / bottom
-            out[0, i] += value * bx
-            out[1, i] += value * by
-            out[2, i] += value * bz
 
 
 @kernel("UniTuple(float64, 2)(float64, float64, float64, float64, float64)", **_EXACT)

@@ -9,6 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+WIDEST = 0.05  # m: a strip or a film beyond this was meant in another unit. Lengths are free: a long wire is 1 m
+LARGEST = 1.0  # m: the same for the radius of a loop; coils are larger than strips
+
 
 def scale(current: float) -> float:
     """``mu0 I / 4 pi`` (T m)."""
@@ -45,10 +48,7 @@ def flatten(points: ArrayLike) -> tuple[NDArray[np.float64], tuple[int, ...]]:
 def check_axis(conductor: Any) -> None:
     """Turn start, end and normal into tuples, or say what is wrong with them."""
     for name, unit in (("start", ", in m"), ("end", ", in m"), ("normal", "")):
-        vector = np.asarray(getattr(conductor, name), dtype=float)
-        if vector.shape != (3,) or not np.isfinite(vector).all():
-            raise ValueError(f"{name}: received {vector.tolist()}; give three finite numbers x, y, z{unit}")
-        object.__setattr__(conductor, name, tuple(vector.tolist()))
+        object.__setattr__(conductor, name, vector(name, getattr(conductor, name), unit))
     along = np.subtract(conductor.end, conductor.start)
     if not along.any():
         raise ValueError(f"start and end are both {conductor.start}; give two ends of the centre line, in m")
@@ -61,8 +61,29 @@ def check_axis(conductor: Any) -> None:
 
 
 def number(name: str, value: Any, unit: str, *, positive: bool = False) -> float:
-    number = np.asarray(value, dtype=float)
+    try:
+        number = np.asarray(np.nan if isinstance(value, (str, bytes)) else value, dtype=float)
+    except (TypeError, ValueError):
+        number = np.array(np.nan)
     if number.ndim or not np.isfinite(number) or (positive and number <= 0):
         kind = "one finite number above zero" if positive else "one finite number"
         raise ValueError(f"{name}: received {value!r}; give {kind}, in {unit}")
     return float(number)
+
+
+def size(name: str, value: Any, largest: float) -> float:
+    """A length (m) above zero and not so large that it was meant in another unit."""
+    metres = number(name, value, "m", positive=True)
+    if metres > largest:
+        raise ValueError(
+            f"{name} is {metres:g} m, above the {largest:g} m that are sensible here; "
+            f"did you mean {metres * 1e-6:g} ({metres:g} um)?"
+        )
+    return metres
+
+
+def vector(name: str, value: Any, unit: str) -> tuple[float, float, float]:
+    array = np.asarray(value, dtype=float)
+    if array.shape != (3,) or not np.isfinite(array).all():
+        raise ValueError(f"{name}: received {array.tolist()}; give three finite numbers x, y, z{unit}")
+    return tuple(array.tolist())

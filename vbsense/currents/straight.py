@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vbsense.currents._inputs import check_axis, flatten, frame, into, number, scale
+from vbsense.currents._inputs import WIDEST, check_axis, flatten, frame, into, number, scale, size
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -66,7 +66,7 @@ class Polyline:
 
         Notes
         -----
-        The formula and its accuracy are in ``vbsense.magnetics``.
+        The formula and its accuracy are in ``vbsense.magnetics_filaments``.
 
         Examples
         --------
@@ -74,12 +74,31 @@ class Polyline:
         array([[ 0.0002,  0.    ,  0.    ],
                [ 0.    ,  0.    , -0.0002]])
         """
-        from vbsense.magnetics import segments
+        from vbsense.magnetics_filaments import BLOCK, segments
 
         flat, shape = flatten(points)
-        out = np.empty((3, len(flat)))
-        segments(np.array(self.vertices).T.copy(), scale(self.current), flat.T.copy(), out)
+        out, work = np.empty((3, len(flat))), np.empty((5, BLOCK))
+        segments(np.array(self.vertices).T.copy(), scale(self.current), flat.T.copy(), work, out)
         return out.T.reshape(shape)
+
+    def scaled(self, factor: float) -> Polyline:
+        """Return the same with the current multiplied.
+
+        Parameters
+        ----------
+        factor : float
+            May be negative: the current turns round.
+
+        Returns
+        -------
+        Polyline
+
+        Examples
+        --------
+        >>> Polyline([(0, -1, 0), (0, 1, 0)], current=1e-3).scaled(-0.5).current
+        -0.0005
+        """
+        return replace(self, current=self.current * number("factor", factor, "1"))
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,7 @@ class Ribbon:
 
     def __post_init__(self) -> None:
         check_axis(self)
-        object.__setattr__(self, "width", number("width", self.width, "m", positive=True))
+        object.__setattr__(self, "width", size("width", self.width, WIDEST))
         object.__setattr__(self, "current", number("current", self.current, "A"))
 
     def field(self, points: ArrayLike) -> NDArray[np.float64]:
@@ -147,6 +166,25 @@ class Ribbon:
         rule = np.polynomial.legendre.leggauss(5)
         ribbon(self.width / 2, half_length, scale(self.current), into(axes, flat - centre), *rule, local)
         return (local.T @ axes[[0, 2]]).reshape(shape)
+
+    def scaled(self, factor: float) -> Ribbon:
+        """Return the same with the current multiplied.
+
+        Parameters
+        ----------
+        factor : float
+            May be negative: the current turns round.
+
+        Returns
+        -------
+        Ribbon
+
+        Examples
+        --------
+        >>> Ribbon((0, -1, 0), (0, 1, 0), width=1e-6, current=1e-3).scaled(-0.5).current
+        -0.0005
+        """
+        return replace(self, current=self.current * number("factor", factor, "1"))
 
 
 @dataclass(frozen=True)
@@ -183,8 +221,8 @@ class Bar:
 
     def __post_init__(self) -> None:
         check_axis(self)
-        object.__setattr__(self, "width", number("width", self.width, "m", positive=True))
-        object.__setattr__(self, "thickness", number("thickness", self.thickness, "m", positive=True))
+        object.__setattr__(self, "width", size("width", self.width, WIDEST))
+        object.__setattr__(self, "thickness", size("thickness", self.thickness, WIDEST))
         object.__setattr__(self, "current", number("current", self.current, "A"))
 
     def field(self, points: ArrayLike) -> NDArray[np.float64]:
@@ -224,3 +262,22 @@ class Bar:
         local = np.empty((2, len(flat)))
         bar(width / 2, half_length, thickness / 2, scale(self.current), into(axes, flat - centre), *wide, *thin, local)
         return (local.T @ axes[[0, 2]]).reshape(shape)
+
+    def scaled(self, factor: float) -> Bar:
+        """Return the same with the current multiplied.
+
+        Parameters
+        ----------
+        factor : float
+            May be negative: the current turns round.
+
+        Returns
+        -------
+        Bar
+
+        Examples
+        --------
+        >>> Bar((0, -1, 0), (0, 1, 0), width=1e-6, thickness=1e-7, current=1e-3).scaled(-0.5).current
+        -0.0005
+        """
+        return replace(self, current=self.current * number("factor", factor, "1"))
