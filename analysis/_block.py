@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vbsense.analysis._fieldstart import FieldTemplates, find_field
 from vbsense.analysis._lm import NOT_CONVERGED, ON_BOUND, fit_block
-from vbsense.analysis._load import load_block, scatter_of_neighbours
+from vbsense.analysis._load import load_block, scatter_of_neighbours, scatter_without_outliers
+from vbsense.analysis._noise import expected_loss
 from vbsense.analysis._plan import Plan
-from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines
+from vbsense.analysis._rivals import flag_rivals
+from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines, take_out_trend
 from vbsense.flags import FATAL, FLAGS
 
 __all__ = ["BLOCK", "Result", "solve_block"]
@@ -55,9 +58,8 @@ class Result:
     chi2: np.ndarray  # reduced
     evaluations: np.ndarray
     flags: np.ndarray
-    unexplained: (
-        np.ndarray
-    )  # part of the sum of squares, noise taken off, that the model leaves; 0 if compatible with 0
+    unexplained: np.ndarray  # part of the squares, noise taken off, that the model leaves; 0 if compatible with 0
+    drop: np.ndarray  # of chi-squared by the lines; infinite if nobody looked
 
     def replace(self, index: np.ndarray, other: Result, which: np.ndarray) -> None:
         """Take the spectra `which` of `other` in place of ``index[which]``."""
@@ -93,6 +95,7 @@ def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[
             before, after = result.flags[index] & FATAL == 0, other.flags & FATAL == 0
             better = after & (~before | (other.chi2 < 0.99 * result.chi2[index]))
             result.replace(index, other, better)
+    flag_rivals(plan, spectra, result, _attempt)
     return _to_physical(plan, spectra, result)
 
 
@@ -124,10 +127,11 @@ def _noise(
     if plan.error is not None:
         return _given_noise(plan, first, level, plane, flags)
     if plan.frames is not None:
-        shot, read = 1 / level, (plan.read_noise / level) ** 2
+        shot, read = plan.excess_noise / level, (plan.read_noise / level) ** 2
         return plan.roots, plane, shot / (shot + read), (shot + read) / plan.frames[plane]
     variance = np.empty(len(rows))
-    scatter_of_neighbours(first, plan.signal.shape[2], plan.measured, rows, variance)
+    scatter = scatter_without_outliers if plan.tail else scatter_of_neighbours
+    scatter(first, plan.signal.shape[2], plan.measured, rows, variance)
     return plan.roots, plane, np.zeros(len(rows)), variance
 
 
@@ -148,7 +152,9 @@ def _given_noise(
     return roots, np.arange(len(level)), np.zeros(len(level)), (least / level) ** 2
 
 
-def _start(plan: Plan, spectra: Spectra, templates: Templates | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _start(
+    plan: Plan, spectra: Spectra, templates: Templates | FieldTemplates | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start values ``(n, parameter)``, scaled, flags, and the sum of squares about the mean."""
     n = len(spectra.rows)
     factor, shift = plan.scales(spectra.level)
@@ -157,12 +163,8 @@ def _start(plan: Plan, spectra: Spectra, templates: Templates | None) -> tuple[n
     if templates is not None:
         rows = np.zeros((4 * -(-n // 4), plan.x.size), np.float32)
         rows[:n] = spectra.rows
-        found = np.zeros((len(rows), p.shape[1]))
-        columns = [i for line in plan.lines for i in line]
-        offset = plan.model.index("offset")
-        total, explained = (a[:n] for a in find_lines(rows, plan.points, templates, plan.lines, offset, found))
-        p[:, [offset, *columns]] = found[:n, [offset, *columns]]
-        scatter = (total - explained) / max(plan.points - 2 * len(plan.lines) - 1, 1)
+        p, total, explained = _search(plan, rows, templates, p)
+        scatter = (total - explained) / max(plan.points - 2 * len(plan.contrasts) - 1, 1)
         weak = explained < SIGNIFICANT * np.maximum(np.maximum(scatter, spectra.noise), 1e-13)
         flags[weak & (flags == 0)] = FLAGS["no_dip"].bit
     elif plan.model.guess is not None:
@@ -178,6 +180,23 @@ def _start(plan: Plan, spectra: Spectra, templates: Templates | None) -> tuple[n
     return p.astype(plan.dtype), flags, total
 
 
+def _search(
+    plan: Plan, rows: np.ndarray, templates: Templates | FieldTemplates, p: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Start values with what a matched filter finds in place of those of `p`, and the sums of squares."""
+    n = len(p)
+    if isinstance(templates, FieldTemplates):
+        found, total, explained = find_field(rows, plan.points, templates)
+        return found[:n], total[:n], explained[:n]
+    if "slope" in plan.model.parameters:
+        take_out_trend(rows, plan.x, plan.points)
+    columns = [plan.model.index("offset"), *(i for line in plan.lines for i in line)]
+    found = np.zeros((len(rows), p.shape[1]))
+    total, explained = find_lines(rows, plan.points, templates, plan.lines, columns[0], found)
+    p[:, columns] = found[:n, columns]
+    return p, total[:n], explained[:n]
+
+
 def _middle(plan: Plan, n: int) -> np.ndarray:
     """Start of parameters that nothing else tells: the middle of their bounds."""
     lower, upper = plan.options.lower, plan.options.upper
@@ -186,26 +205,34 @@ def _middle(plan: Plan, n: int) -> np.ndarray:
     return np.tile(middle, (n, 1))
 
 
-def _attempt(plan: Plan, spectra: Spectra, templates: Templates | None) -> Result:
+def _attempt(
+    plan: Plan, spectra: Spectra, templates: Templates | FieldTemplates | None, start: np.ndarray | None = None
+) -> Result:
+    """Fit, from what the templates find or from `start` (n, parameter), scaled."""
     p, flags, total = _start(plan, spectra, templates)
+    if start is not None:
+        p, flags = np.clip(start, spectra.box[:, 0], spectra.box[:, 1]).astype(plan.dtype), spectra.flags.copy()
     n, size = p.shape
     covariance = np.full((n, size, size), np.nan, plan.dtype)
     quality = np.zeros((n, 2), plan.dtype)
     started, noise, ends = flags == 0, spectra.noise, np.zeros(n, np.uint8)
     fit_block(
-        plan.kernel, plan.x, spectra.rows, spectra.roots, spectra.root_of, spectra.share,
-        noise.astype(plan.dtype), spectra.box, plan.options.fixed, plan.limit, started, p, covariance, quality, ends,
+        plan.kernel, plan.constants, plan.x, spectra.rows, spectra.roots, spectra.root_of, spectra.share,
+        noise.astype(plan.dtype), plan.dtype(plan.tail), plan.follow, spectra.box, plan.options.fixed, plan.limit,
+        started, p, covariance, quality, ends,
     )  # fmt: skip
     flags[ends & ON_BOUND != 0] |= FLAGS["at_bound"].bit
     flags[ends & NOT_CONVERGED != 0] |= FLAGS["not_converged"].bit
     degrees = np.maximum(spectra.count - plan.free, 1)
-    chi2 = quality[:, 0].astype(float) / noise / degrees
+    chi2 = quality[:, 0].astype(float) / noise / degrees / expected_loss(plan.tail)
     beyond = started & (chi2 > 1 + 5 * np.sqrt(2 / degrees))
     unexplained = np.where(beyond, (chi2 - 1) * degrees / np.maximum(total / noise - degrees, 1e-9), 0)
+    with np.errstate(invalid="ignore"):
+        drop = total / noise - chi2 * degrees
     variance = np.diagonal(covariance, axis1=1, axis2=2) * noise[:, None]
     failed = started & (ends & NOT_CONVERGED == 0) & ~np.isfinite(variance.sum(1) + chi2)
     flags[failed] |= FLAGS["no_covariance"].bit
-    return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, unexplained)
+    return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, unexplained, drop)
 
 
 def _to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, np.ndarray]:
@@ -215,7 +242,7 @@ def _to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, 
     scale = np.sqrt(result.chi2) if plan.error is None and plan.frames is None else np.ones(len(factor))
     held = (result.variance == 0) & ~plan.options.fixed  # on a bound: there is no symmetric error
     errors = np.where(held, np.nan, np.sqrt(result.variance) * factor * scale[:, None])
-    for _, _, contrast in plan.lines:
+    for contrast in plan.contrasts:
         weak = ~(result.p[:, contrast] > 5 * errors[:, contrast]) & (not plan.options.fixed[contrast])
         result.flags[weak & (result.flags & FATAL == 0)] |= FLAGS["low_significance"].bit
     result.flags[(result.unexplained > POOR) & (result.flags & FATAL == 0)] |= FLAGS["poor_fit"].bit

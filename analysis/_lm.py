@@ -31,6 +31,10 @@ TILE = 4  # rows (parameters and residual) likewise
 # rounding is in the way.
 LAST, REST, STALL = 0.3, 2e-3, 0.05
 
+# A step is shortened that goes along the one before by more than ALONG (square of a cosine), if LONGEST or less is
+# enough of it.
+ALONG, SHORTEST, LONGEST = 0.3, 0.2, 0.8
+
 # Weights that follow the model are set anew (and chi-squared may rise a little) until a step is shorter than this.
 NEAR = 3.0
 
@@ -51,6 +55,22 @@ def _set_weights(values, root, share, weight):
     one, least = weight.dtype.type(1), weight.dtype.type(0.05)
     for m in range(weight.size):
         weight[m] = root[m] / np.sqrt(one - share + share * max(values[m], least))
+
+
+@kernel([r(r[::1], r[::1], r, r[::1]) for r in REALS])
+def _tame(values, signal, tail, weight):
+    """Lessen the weights of points whose residual is beyond `tail`, and return by how much that changes chi-squared.
+
+    With these weights the gradient is that of Huber's loss: r^2 within, 2 tail |r| - tail^2 beyond. The sum of
+    squares with the new weights counts tail |r| for the latter; what is missing is returned.
+    """
+    missing = weight.dtype.type(0)
+    for m in range(weight.size):
+        r = abs(signal[m] - values[m]) * weight[m]
+        if r > tail:
+            weight[m] *= np.sqrt(tail / r)
+            missing += tail * (r - tail)
+    return missing
 
 
 @kernel([void(r[:, ::1], r[::1], r[::1], r[::1], int64) for r in REALS])
@@ -87,16 +107,23 @@ def _normal(rows, matrix):
             matrix[j + 1, i], matrix[j + 1, i + 1], matrix[j + 1, i + 2], matrix[j + 1, i + 3] = av, bv, cv, dv
 
 
-@kernel([void(model_type(r), r[::1], r[::1], r[::1], r[::1], r, r[:, ::1], r[:, ::1]) for r in REALS])
-def _evaluate(model, x, signal, p, root, share, rows, matrix):
-    """Fill the normal matrix at `p`. The last two `rows` hold values and weights; the latter follow `root`, if any."""
+@kernel([void(model_type(r), r[::1], r[::1], r[::1], r[::1], r[::1], r, r, r[:, ::1], r[:, ::1]) for r in REALS])
+def _evaluate(model, x, signal, p, whole, root, share, tail, rows, matrix):
+    """Fill the normal matrix at `p`. The last two `rows` hold values and weights; the latter follow `root`, if any.
+
+    `whole` holds the model's constants behind room for the parameters. With a `tail`, `root` must be given.
+    """
     n, last = p.size, rows.shape[0] - 2
     values, weight = rows[last], rows[last + 1]
-    model(x, p, values, rows[:n])
+    for i in range(n):
+        whole[i] = p[i]
+    model(x, whole, values, rows[:n])
     if root.size > 0:
         _set_weights(values, root, share, weight)
+    missing = _tame(values, signal, tail, weight) if tail > 0 else tail
     _weigh(rows, values, signal, weight, n)
     _normal(rows[:last], matrix)
+    matrix[n, n] += missing
 
 
 @kernel([boolean(r[::1], r[:, ::1], r[:, ::1], boolean[::1], boolean[::1]) for r in REALS])
@@ -192,16 +219,37 @@ def _invert(factors, inverse, held, work, covariance):
                     covariance[i, j] += ratio * work[k, j]
 
 
+@kernel([r(r[:, ::1], boolean[::1], r[::1], r, r, r, r[::1]) for r in REALS])
+def _shorten(matrix, held, last, length, previous, gain, step):
+    """Shorten a step that goes on along the `last` one by how much chi-squared bends there; return its length.
+
+    `last` was `length` times a step of the gain `previous`. Undamped steps take the square of the Jacobian for the
+    curvature; where the residual adds as much to it, they jump to and fro across the minimum for ever.
+    """
+    one, n, turn = step.dtype.type(1), step.size, step.dtype.type(0)
+    for i in range(n):
+        turn += last[i] * matrix[i, n] if not held[i] else step.dtype.type(0)
+    square = length * length * previous
+    scale = max(square / (length * previous - turn), step.dtype.type(SHORTEST))
+    if not (scale < step.dtype.type(LONGEST) and turn * turn > gain * square * step.dtype.type(ALONG)):
+        return one
+    for i in range(n):
+        step[i] *= scale
+    return scale
+
+
 @kernel(
     [
         int64(
-            model_type(r), *(r[::1],) * 3, r, r, r[:, ::1], boolean[::1], int64, r[::1],
-            r[:, ::1], r[:, :, ::1], boolean[::1], r[::1],
+            model_type(r), *(r[::1],) * 3, r, r, r, boolean, r[:, ::1], boolean[::1], int64, r[::1],
+            r[::1], r[:, ::1], r[:, :, ::1], boolean[::1], r[::1],
         )
         for r in REALS
     ]
 )  # fmt: skip
-def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, small, held, quality):
+def _descend(
+    model, x, signal, root, share, noise, tail, follow, box, fixed, limit, p, whole, rows, small, held, quality
+):
     """Fit one spectrum, `p` in and out; return how it ended. `quality` takes chi-squared and the evaluations.
 
     The factors of the last undamped normal matrix are left in ``small[2]`` and their 1/D in ``small[3, 0]``.
@@ -210,9 +258,10 @@ def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, s
     zero, one, n = real(0), real(1), p.size
     smallest = real(16) * (np.nextafter(one, real(2)) - one)
     here, there, factors = small[0], small[1], small[2]
-    inverse, step, moved = small[3, 0, :n], small[3, 1, :n], small[3, 2, :n]
-    _evaluate(model, x, signal, p, root, share, rows, here)
+    inverse, step, moved, last, length = small[3, 0, :n], small[3, 1, :n], small[3, 2, :n], small[3, 3, :n], one
+    _evaluate(model, x, signal, p, whole, root, share, tail, rows, here)
     damping, previous, count, bound, settled = zero, zero, 1, False, share == zero
+    follow = follow and not settled
     while count <= limit:
         bound = _hold(p, here, box, fixed, held)
         if not _eliminate(here, damping, held, smallest, factors, inverse):
@@ -222,21 +271,24 @@ def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, s
             count += 1
             continue
         gain = _substitute(factors, inverse, step)
+        scale = _shorten(here, held, last, length, previous, gain, step) if damping == zero and previous > zero else one
         plain = _move(p, step, box, moved) and damping == zero
         shrink = min(max(gain / previous, real(1e-3)), one) if previous > zero else one
         if plain and gain < real(LAST * LAST) * noise and gain * shrink < real(REST * REST) * noise:
             p[:] = moved
             quality[0], quality[1] = max(here[n, n] - gain, zero), real(count)
             return ON_BOUND if bound else 0
-        _evaluate(model, x, signal, moved, root[:0] if settled else root, share, rows, there)
+        old = root[:0] if settled and tail == zero else root
+        _evaluate(model, x, signal, moved, whole, old, share, tail, rows, there)
         count += 1
-        if plain and gain < real(STALL * STALL) * noise and not there[n, n] <= here[n, n]:
+        if plain and not follow and gain < real(STALL * STALL) * noise and not there[n, n] <= here[n, n]:
             quality[0], quality[1] = here[n, n], real(count)
             return ON_BOUND if bound else 0
         if there[n, n] <= here[n, n] * (one + smallest if settled else real(1.1)):
             p[:] = moved
+            last[:], length = step, scale
             here, there = there, here
-            settled = settled or gain < real(NEAR * NEAR) * noise
+            settled = settled or (not follow and gain < real(NEAR * NEAR) * noise)
             previous = gain if plain else zero
             damping = damping * real(0.1) if damping > real(1e-3) else zero
         else:
@@ -248,19 +300,24 @@ def _descend(model, x, signal, root, share, noise, box, fixed, limit, p, rows, s
 @kernel(
     [
         void(
-            model_type(r), r[::1], r[:, ::1], r[:, ::1], int64[::1], r[::1], r[::1], r[:, :, ::1], boolean[::1], int64,
-            boolean[::1], r[:, ::1], r[:, :, ::1], r[:, ::1], uint8[::1],
+            model_type(r), r[::1], r[::1], r[:, ::1], r[:, ::1], int64[::1], r[::1], r[::1], r, boolean,
+            r[:, :, ::1], boolean[::1], int64, boolean[::1], r[:, ::1], r[:, :, ::1], r[:, ::1], uint8[::1],
         )
         for r in REALS
     ]
 )  # fmt: skip
-def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit, wanted, p, covariance, quality, ends):
+def fit_block(
+    model, constants, x, signal, roots, root_of, share, noise, tail, follow, box, fixed, limit, wanted, p, covariance,
+    quality, ends,
+):  # fmt: skip
     """Fit spectra ``signal[i]`` with start values ``p[i]``.
 
     Parameters
     ----------
     model : compiled line shape
         See `vbsense.lineshape.Model`.
+    constants : (k,)
+        What the model finds behind its parameters.
     x : (m,)
         Frequencies, padded; the padding has finite values and weight zero.
     signal : (n, m)
@@ -274,6 +331,10 @@ def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit,
         until it is near its end.
     noise : (n,)
         Variance of a point with weight 1.
+    tail : float
+        Residual (in sigma) from which Huber's loss is linear; 0: squares for all.
+    follow : bool
+        The weights follow the model to the very end, which makes the result that of Poisson's likelihood.
     box : (n, 2, parameters)
         Lower and upper bounds.
     fixed : (parameters,)
@@ -292,11 +353,14 @@ def fit_block(model, x, signal, roots, root_of, share, noise, box, fixed, limit,
     rows = np.zeros((side + 2, x.size), x.dtype)
     small = np.zeros((5, side, side), x.dtype)
     held = np.zeros(parameters, np.bool_)
+    whole = np.zeros(parameters + constants.size, x.dtype)
+    whole[parameters:] = constants
     for i in range(p.shape[0]):
         if wanted[i]:
             found = _descend(
-                model, x, signal[i], roots[root_of[i]], share[i], noise[i], box[i], fixed, limit, p[i],
-                rows, small, held, quality[i],
+                model, x, signal[i], roots[root_of[i]], share[i], noise[i], tail * np.sqrt(noise[i]), follow,
+                box[i], fixed, limit, p[i],
+                whole, rows, small, held, quality[i],
             )  # fmt: skip
             ends[i] = found
             if found & NOT_CONVERGED == 0:

@@ -37,14 +37,16 @@ def sweep_bounds(model: Model, frequency: np.ndarray) -> dict[str, tuple[float, 
     Returns
     -------
     dict of str to (float, float)
-        Positions lie inside the sweep, distances between half a step and twice the span.
+        Open positions lie inside the sweep, open distances between half a step and twice the span.
     """
     low, high = float(frequency[0]), float(frequency[-1])
     step = float(np.diff(frequency).min()) if frequency.size > 1 else 1.0
     bounds = {}
     for name, unit in zip(model.parameters, model.units, strict=True):
         lower, upper = model.bounds.get(name, (-np.inf, np.inf))
-        if name in model.positions:
+        if np.isfinite(lower) and np.isfinite(upper):
+            pass
+        elif name in model.positions:
             lower, upper = max(lower, low), min(upper, high)
         elif unit == "Hz":
             lower, upper = max(lower, step / 2), min(upper, 2 * max(high - low, step))

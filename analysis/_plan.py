@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from vbsense.analysis._fieldstart import FieldTemplates, field_ladder, make_field_templates
 from vbsense.analysis._lm import PAD
 from vbsense.analysis._options import Options
-from vbsense.analysis._start import Templates, make_templates
+from vbsense.analysis._start import Templates, constants_of, make_templates
+from vbsense.groundstate.effective import MILLI, SCALE, HamiltonianModel
 from vbsense.lineshape import Model
 
 __all__ = ["Plan", "make_plan"]
@@ -31,6 +33,7 @@ class Plan:
 
     model: Model
     kernel: Any  # compiled
+    constants: np.ndarray  # (k,) that the kernel finds behind its parameters, in the precision of the fit
     lines: tuple[tuple[int, int, int], ...]
     options: Options
     dtype: Any  # float32 or float64: the precision of the fit
@@ -45,9 +48,13 @@ class Plan:
     roots: np.ndarray  # (plane, m) square roots of weights, largest 1
     frames: np.ndarray | None  # (plane,) at the points of weight 1; None: the noise is not known
     read_noise: float  # electrons
+    excess_noise: float  # variance of the signal over its Poisson variance
+    tail: float  # residual in sigma from which Huber's loss is linear; 0: squares
+    follow: bool  # weights follow the model to the end
     limit: int
     covariance: bool  # wanted
-    templates: tuple[Templates, ...]
+    templates: tuple[Templates | FieldTemplates, ...]
+    contrasts: tuple[int, ...]  # parameters that must stand out of the noise
 
     @property
     def free(self) -> int:
@@ -56,7 +63,8 @@ class Plan:
 
     def scales(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Factor ``(n, parameter)`` and shift ``(parameter,)`` from scaled parameters to SI units."""
-        factor = {"electron": level, "Hz": np.full_like(level, self.half), "1": np.ones_like(level)}
+        one = np.ones_like(level)
+        factor = {"electron": level, "Hz": self.half * one, "1/Hz": one / self.half, "T": MILLI * one, "1": one}
         shift = [self.middle if name in self.model.positions else 0.0 for name in self.model.parameters]
         return np.stack([factor[unit] for unit in self.model.units], -1), np.array(shift)
 
@@ -84,17 +92,34 @@ def make_plan(
     half = model.scale or span
     x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
     x[:points] = (frequency - middle) / half
-    ladder: list[Templates] = []
-    if model.lines and model.guess is None and points > 1:
+    ladder: list[Templates | FieldTemplates] = []
+    contrasts = tuple(contrast for _, _, contrast in model.lines)
+    if isinstance(model, HamiltonianModel):
+        contrasts = (model.index("contrast_lower"), model.index("contrast_upper"))
+        ladder += _field_templates(model, options, x, points, middle) if points > 1 else []
+    elif model.lines and model.guess is None and points > 1:
         rungs = _ladder(model, options, span, points)
-        ladder = [make_templates(model, x, points, fwhm * (span / half), count) for fwhm, count in rungs]
+        ladder += [make_templates(model, x, points, fwhm * (span / half), count) for fwhm, count in rungs]
     measured, best = frames > 0, np.maximum(frames.max(1), 1)
     roots = np.zeros((len(frames), x.size), dtype)
     roots[:, :points] = np.sqrt(frames / best[:, None]) if known else measured
     scaled = {"x": x.astype(dtype), "points": points, "middle": middle, "half": half, "templates": tuple(ladder)}
     weights = {"measured": measured, "count": measured.sum(1), "roots": roots, "frames": best if known else None}
     own = {"model": model, "kernel": model.compiled(half), "lines": model.lines, "options": options, "dtype": dtype}
+    own |= {"constants": constants_of(model).astype(dtype), "contrasts": contrasts}
     return Plan(**own, **scaled, **weights, **data)
+
+
+def _field_templates(
+    model: HamiltonianModel, options: Options, x: np.ndarray, points: int, middle: float
+) -> list[FieldTemplates]:
+    """Templates of the Hamiltonian model, with D and the width that the caller may have said."""
+    said = [options.start.get(model.index(name)) for name in ("D", "fwhm")]
+    D, width = (None if value is None else float(np.nanmean(value)) for value in said)
+    place = ((model.defect.D if D is None else D) - middle) / SCALE
+    return [
+        make_field_templates(model, x, points, fwhm / SCALE, count, place) for fwhm, count in field_ladder(model, width)
+    ]
 
 
 def _ladder(model: Model, options: Options, half: float, points: int) -> list[tuple[float, int]]:

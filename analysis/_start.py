@@ -16,7 +16,7 @@ from numba import float32, int32, int64, void
 
 from vbsense._jit import kernel
 
-__all__ = ["SIGNIFICANT", "Templates", "find_lines", "make_templates"]
+__all__ = ["SIGNIFICANT", "Templates", "constants_of", "find_lines", "line_pairs", "make_templates"]
 
 # Drop of chi-squared that noise does not reach: the best of a thousand independent pairs gets there with p = 3e-4.
 SIGNIFICANT = 30.0
@@ -32,6 +32,18 @@ class Templates(NamedTuple):
     centers: np.ndarray  # (k,) scaled frequencies
     fwhm: float
     pairs: np.ndarray  # (3, k, k) elements of the inverse 2 x 2 Gram matrices; 0 for pairs that are not allowed
+
+
+def constants_of(model: Any) -> np.ndarray:
+    """What the kernel of a model finds behind the parameters."""
+    return np.zeros(0) if model.constants is None else np.asarray(model.constants, dtype=float)
+
+
+def take_out_trend(rows: np.ndarray, x: np.ndarray, points: int) -> None:
+    """Take the straight line out of the data of each row: with that of the templates gone, light may drift."""
+    t = x[:points] - x[:points].mean()
+    t = (t / np.sqrt(t @ t)).astype(rows.dtype)
+    rows[:, :points] -= (rows[:, :points] @ t)[:, None] * t
 
 
 def make_templates(model: Any, x: np.ndarray, points: int, fwhm: float, count: int) -> Templates:
@@ -52,19 +64,24 @@ def make_templates(model: Any, x: np.ndarray, points: int, fwhm: float, count: i
     """
     centers = x[points - 1] * (-1 + 2 * (np.arange(count) + 0.5) / count)
     rows = np.zeros((count, x.size))
-    p = np.array([0.5 if unit == "1" else 1.0 for unit in model.units])
-    p[[c for _, _, c in model.lines]] = 0.0
-    center, width, contrast = model.lines[0]
-    p[model.index("offset")], p[width], p[contrast] = 1.0, fwhm, 1.0
+    p = model.middle  # of mixing, skew, slope: where the fit starts as well
+    for center, width, contrast in model.lines[::-1]:
+        p[center], p[width], p[contrast] = 0.0, fwhm, 0.0
+    p[model.index("offset")], p[contrast] = 1.0, 1.0
     x64, out, jacobian = x.astype(float), np.zeros(x.size), np.zeros((p.size, x.size))
+    p = np.append(p, constants_of(model))
     for k in range(count):
         p[center] = centers[k]
         model.compiled(model.scale)(x64, p, out, jacobian)
         rows[k, :points] = 1 - out[:points]
     mean = rows[:, :points].mean(1)
     rows[:, :points] -= mean[:, None]
+    if "slope" in model.parameters:
+        take_out_trend(rows, x, points)
     gram = rows @ rows.T
-    pairs = _single_lines(gram) if len(model.lines) == 1 else _line_pairs(gram)
+    index = np.arange(count)
+    # Neighbours are too alike to be told apart.
+    pairs = _single_lines(gram) if len(model.lines) == 1 else line_pairs(gram, index[None, :] >= index[:, None] + 2)
     return Templates(rows.astype(np.float32), mean.astype(np.float32), centers.astype(np.float32), fwhm, pairs)
 
 
@@ -75,13 +92,12 @@ def _single_lines(gram: np.ndarray) -> np.ndarray:
     return pairs
 
 
-def _line_pairs(gram: np.ndarray) -> np.ndarray:
+def line_pairs(gram: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """`Templates.pairs` from the products of all templates ``(k, k)`` and the pairs that make sense."""
     norm = np.diag(gram)
     product = norm[:, None] * norm[None, :]
     determinant = product - gram**2
-    index = np.arange(len(gram))
-    apart = index[None, :] >= index[:, None] + 2  # neighbours are too alike to be told apart
-    good = apart & (determinant > 1e-2 * product) & (np.minimum(norm[:, None], norm[None, :]) > 1e-2 * norm.max())
+    good = allowed & (determinant > 1e-2 * product) & (np.minimum(norm[:, None], norm[None, :]) > 1e-2 * norm.max())
     inverse = np.where(good, 1 / np.where(good, determinant, 1), 0)
     return np.stack([norm[None, :] * inverse, norm[:, None] * inverse, gram * inverse]).astype(np.float32)
 

@@ -117,6 +117,8 @@ def hyperfine_correction(
     from vbsense.analysis.field import apparent_field
 
     require(fit, "fit")
+    if "Bz" in fit:
+        raise LayoutError("a fit of the Hamiltonian model holds the field already: its 'Bz' needs no correction")
     _check_parameters(fit, ("center", "fwhm") if linewidth is None else ("center",))
     read = apparent_field(fit["center_lower"].values, fit["center_upper"].values, defect).ravel()
     found = np.isfinite(read)

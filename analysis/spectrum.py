@@ -109,7 +109,7 @@ def _first_values(model: Model, options: Any, sweep: xr.Dataset, bounds: Any, fi
     fit = fit_sweep(sweep, model, bounds=bounds, fixed=fixed, threads=1)
     values = np.array([fit[name].item() for name in model.parameters])
     low, high = sweep["frequency"].values[[0, -1]]
-    rough = {"electron": float(sweep["signal"].mean()), "Hz": (high - low) / 5, "1": 0.01}
+    rough = {"electron": float(sweep["signal"].mean()), "Hz": (high - low) / 5, "1": 0.01, "1/Hz": 0.0, "T": 1e-2}
     rough_values = [rough[unit] for unit in model.units]
     for name in model.positions:
         rough_values[model.index(name)] = (low + high) / 2

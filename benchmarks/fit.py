@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from vbsense.analysis import fit_spectrum, fit_sweep
 from vbsense.data import make_sweep
+from vbsense.groundstate.effective import hamiltonian_model
 from vbsense.lineshape import get_model
 
 FREQUENCY = np.linspace(3.07e9, 3.87e9, 101)
@@ -32,9 +33,22 @@ CONTRAST, RATIO = 0.05, 20  # contrast over the relative noise of a point
 TRUTH = np.array([(RATIO / CONTRAST) ** 2, 3.33e9, 3.61e9, 120e6, 120e6, CONTRAST, CONTRAST])
 
 
+HAMILTONIAN = {"hamiltonian": "lorentzian", "hamiltonian_gaussian": "gaussian"}
+FIELD_TRUTH = np.array([TRUTH[0], 3.47e9, 8e-3, 60e6, 2.4 * CONTRAST, 2.4 * CONTRAST])  # branches as deep as lines
+COMB_TRUTH = TRUTH * np.array([1, 1, 1, 0.4, 0.4, 1, 1])  # of a comb: the width of one line
+
+
+def model_and_truth(name: str) -> tuple[Any, np.ndarray]:
+    """The model of that name, and the parameters of all spectra."""
+    if name in HAMILTONIAN:
+        return hamiltonian_model(shape=HAMILTONIAN[name], frequency=FREQUENCY), FIELD_TRUTH
+    return get_model(name), COMB_TRUTH if name.startswith("hyperfine") else TRUTH
+
+
 def simulate(name: str, size: int) -> Any:
     """A sweep of ``4 x size x size`` spectra in float32 with shot noise, all with the same truth."""
-    clean = get_model(name).evaluate(FREQUENCY, TRUTH).astype(np.float32)[:, None, None]
+    model, truth = model_and_truth(name)
+    clean = model.evaluate(FREQUENCY, truth).astype(np.float32)[:, None, None]
     rng = np.random.default_rng(0)
     signal = rng.standard_normal((4, FREQUENCY.size, size, size), np.float32) * np.sqrt(clean) + clean
     return make_sweep(signal, FREQUENCY, pixel_size=1e-7, frames=1, coords={"sweep": range(4)})
@@ -42,10 +56,11 @@ def simulate(name: str, size: int) -> Any:
 
 def cramer_rao(name: str) -> np.ndarray:
     """Smallest possible error of each parameter for shot noise."""
-    model, step = get_model(name), np.abs(TRUTH) * 1e-6
-    rows = [(model.evaluate(FREQUENCY, TRUTH + d) - model.evaluate(FREQUENCY, TRUTH - d)) / 2e-6 for d in np.diag(step)]
-    weighted = np.array(rows) / np.sqrt(model.evaluate(FREQUENCY, TRUTH))
-    return np.abs(TRUTH) * np.sqrt(np.diag(np.linalg.inv(weighted @ weighted.T)))
+    model, truth = model_and_truth(name)
+    steps = np.diag(np.abs(truth) * 1e-6)
+    rows = [(model.evaluate(FREQUENCY, truth + d) - model.evaluate(FREQUENCY, truth - d)) / 2e-6 for d in steps]
+    weighted = np.array(rows) / np.sqrt(model.evaluate(FREQUENCY, truth))
+    return np.abs(truth) * np.sqrt(np.diag(np.linalg.inv(weighted @ weighted.T)))
 
 
 def best_time(work: Callable[[], Any], repeats: int) -> float:
@@ -161,9 +176,10 @@ def engine(name: str, size: int, threads: int) -> tuple[float, float, float]:
     sweep = simulate(name, size)
     seconds = best_time(lambda: fit_sweep(sweep, name, threads=threads, precision="single"), 5)
     fit = fit_sweep(sweep, name, threads=threads, precision="single")
-    names = get_model(name).parameters
+    model, truth = model_and_truth(name)
+    names = model.parameters
     values = np.stack([fit[n].values.ravel() for n in names], -1)
-    pulls = (values - TRUTH) / np.stack([fit[f"{n}_err"].values.ravel() for n in names], -1)
+    pulls = (values - truth) / np.stack([fit[f"{n}_err"].values.ravel() for n in names], -1)
     good = np.isfinite(pulls).all(1)
     cover = (np.abs(pulls[good]) < 1).mean(0)
     ratio = values[good].std(0) / cramer_rao(name)
@@ -211,7 +227,7 @@ def main() -> None:
         print(f"{'bare loop of this file':34s}{bare_loop():10.0f}")
     unit = measure()
     print(f"{'yardstick, one core':34s}{unit:10.0f}{1:12.2f}")
-    for name in ("lorentzian", "gaussian"):
+    for name in ("lorentzian", "gaussian", "hyperfine14", *HAMILTONIAN):
         for threads in (1, 2):
             rate, ratio, cover = engine(name, options.size, threads)
             after = measure()  # the machine may have changed its pace

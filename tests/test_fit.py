@@ -210,11 +210,41 @@ PATHOLOGICAL = {
     "peak": lambda f: 1e5 * (1 + 0.05 * np.exp(-(((f - 3.4e9) / 6e7) ** 2))),
     "alternating": lambda f: 1e5 * (1 + 0.5 * (-1.0) ** np.arange(f.size)),
     "tiny": lambda f: np.full(f.size, 1e-30),
+    "ramp from zero": lambda f: np.linspace(0, 1e5, f.size),
+    "ramp to below zero": lambda f: np.linspace(1e5, -2e5, f.size),
+    "parabola": lambda f: 1e5 * (1 + ((f - 3.47e9) / 1e9) ** 2),
+    "bowl": lambda f: 1e5 * (1 - 0.2 * ((f - 3.47e9) / 4e8) ** 2),
+    "sine": lambda f: 1e5 * (1 + 0.05 * np.sin(2 * np.pi * (f - f[0]) / 90e6)),
+    "slow sine": lambda f: 1e5 * (1 + 0.2 * np.sin((f - f[0]) / 300e6)),
+    "random walk": lambda f: 1e5 + np.random.default_rng(1).normal(0, 2e3, f.size).cumsum(),
+    "one hot point": lambda f: np.where(np.arange(f.size) == f.size // 3, 1e9, 1e5),
+    "one dead point": lambda f: np.where(np.arange(f.size) == f.size // 3, 0, 1e5),
+    "one negative point": lambda f: np.where(np.arange(f.size) == f.size // 3, -1e7, 1e5),
+    "two dead points": lambda f: np.where(np.arange(f.size) % 50 == 20, 0, 1e5),
+    "first point dead": lambda f: np.where(np.arange(f.size) == 0, 0, 1e5),
+    "last point dead": lambda f: np.where(np.arange(f.size) == f.size - 1, 0, 1e5),
+    "half dead": lambda f: np.where(np.arange(f.size) < f.size // 2, 0, 1e5),
+    "zeros and ones": lambda f: np.arange(f.size) % 2 * 1.0,
+    "decay": lambda f: 1e5 * np.exp(-np.arange(f.size) / 10),
+    "growth": lambda f: np.exp(np.minimum(np.arange(f.size), 80.0)),
+    "clipped": lambda f: np.minimum(1e5 + 3e3 * np.random.default_rng(2).standard_normal(f.size), 1e5),
+    "minus infinity": lambda f: np.where(f == f[0], -np.inf, 1e5),
+    "nan and infinite": lambda f: np.where(f == f[0], np.inf, np.where(f == f[-1], np.nan, 1e5)),
+    "denormal": lambda f: np.full(f.size, 1e-310),
+    "smallest and largest": lambda f: np.where(np.arange(f.size) % 2, 1e-30, 1e30),
+    "overflow in squares": lambda f: 1e300 * (1 + 0.1 * np.random.default_rng(3).standard_normal(f.size)),
+    "sum to zero": lambda f: np.where(np.arange(f.size) % 2, 1e5, -1e5) * (np.arange(f.size) < f.size // 2 * 2),
+    "few counts": lambda f: np.random.default_rng(4).poisson(0.3, f.size),
+    "loud noise": lambda f: 1e5 + 1e5 * np.random.default_rng(5).standard_normal(f.size),
 }
 
 
+def test_there_are_forty_kinds():
+    assert len(PATHOLOGICAL) >= 40
+
+
 @pytest.mark.parametrize("points", [1, 2, 4, 8, 101])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "hamiltonian", "hamiltonian_gaussian"])
 def test_pathological_spectra(name, points):
     """No exception, no hang, and never a number without a flag."""
     frequency = np.linspace(3.07e9, 3.87e9, points) if points > 1 else np.array([3.4e9])
@@ -224,7 +254,8 @@ def test_pathological_spectra(name, points):
             sweep = make_sweep(signal.astype(float), frequency, pixel_size=1e-7, **attributes)
             fit = fit_sweep(sweep, name, precision=precision)
             for k, kind in enumerate(PATHOLOGICAL):
-                flags, values = int(fit.flags.values[0, k]), table(fit)[k]
+                flags = int(fit.flags.values[0, k])
+                values = np.array([fit[n].values[0, k] for n in fit.data_vars if n + "_err" in fit])
                 assert flags, (kind, points, values)
                 assert bool(flags & FATAL) == bool(np.isnan(values).all()), (kind, describe(flags), values)
 

@@ -6,6 +6,9 @@ The arrays are padded, so that loops need no tail; padding is weighted with zero
 
 Each line has a loop of its own: LLVM gives up vectorising a loop that stores to more than about four
 arrays which it cannot prove to be distinct. Import this module late: it compiles or loads at import.
+
+Rarer shapes lie in `vbsense.lineshapes`, so that nobody waits for what he does not use. They call functions of this
+file, and the cache on disk does not notice when these change: whoever edits this file deletes the cache.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import float32, float64, types, void
+from numba import float32, types
 from numba.extending import overload
 
 from vbsense._jit import SAFE_FAST, kernel
 
-__all__ = ["SIGNATURES", "gaussian", "gaussian1", "hyperfine14", "hyperfine15", "lorentzian", "lorentzian1"]
+__all__ = [
+    "SIGNATURES", "add_row", "exp_negative", "gaussian", "gaussian1", "gaussian_shared", "lorentzian", "lorentzian1",
+    "lorentzian_shared", "sum_double", "sum_single",
+]  # fmt: skip
 
 SIGNATURES = [
     "void(float32[::1], float32[::1], float32[::1], float32[:, ::1])",
@@ -121,59 +127,14 @@ def _gaussian_line(x, offset, center, fwhm, contrast, by_center, by_fwhm, by_con
         by_contrast[m] = -offset * line
 
 
-# Combs, in units of the spacing of their lines: distances of the pairs from the centre, and the weight of either
-# line. The middle line is a pair of halves.
-_PAIRS14 = ((0.0, 3.5), (1.0, 6.0), (2.0, 3.0), (3.0, 1.0))  # 1:3:6:7:6:3:1
-_PAIRS15 = ((0.5, 3.0), (1.5, 1.0))  # 1:3:3:1
-_REALS = (float32, float64)
+@kernel(["void(float32[::1], float32[::1])", "void(float64[::1], float64[::1])"])
+def add_row(row, other):
+    """Add the derivatives of the second line to those of the first, by a parameter that both have.
 
-
-@kernel([void(r[::1], r, r, r, r, r[::1], r[::1], r[::1]) for r in _REALS])
-def _add_pair(x, center, square, place, weight, moment, squares, total):
-    """Add the lines r = 1 / (square + u^2), u counted from either, to the sums of u r^2, of r^2 and of r."""
-    one = x.dtype.type(1)
-    for m in range(x.size):
-        left, right = x[m] - center + place, x[m] - center - place
-        p, q = square + left * left, square + right * right
-        both = one / (p * q)  # one division for two lines
-        p, q = q * both, p * both
-        total[m] += weight * (p + q)
-        squares[m] += weight * (p * p + q * q)
-        moment[m] += weight * (left * p * p + right * q * q)
-
-
-@kernel([void(r, r, r, r, r[::1], r[::1], r[::1]) for r in _REALS])
-def _scale_sums(by_moment, by_squares, by_total, height, moment, squares, total):
-    """Turn the three sums into derivatives with respect to center, fwhm and contrast."""
-    for m in range(total.size):
-        moment[m] *= by_moment
-        squares[m] = by_squares * squares[m] + by_total * total[m]
-        total[m] *= height
-
-
-@kernel(
-    [
-        void(r[::1], r, r, r, r, types.UniTuple(types.UniTuple(float64, 2), n), r[::1], r[::1], r[::1])
-        for r in _REALS
-        for n in (2, 4)
-    ]
-)
-def _comb_line(x, offset, center, fwhm, contrast, pairs, by_center, by_fwhm, by_contrast):
-    """Lorentzians of width `fwhm`, divided by their sum at the centre of the comb."""
-    real = x.dtype.type
-    zero, one, two = real(0), real(1), real(2)
-    square = fwhm * fwhm / real(4)
-    height, fall = zero, zero
-    by_center[:], by_fwhm[:], by_contrast[:] = zero, zero, zero
-    for pair in pairs:
-        place, weight = real(pair[0]), real(pair[1])
-        top = one / (square + place * place)
-        height += two * weight * top
-        fall += two * weight * top * top
-        _add_pair(x, center, square, place, weight, by_center, by_fwhm, by_contrast)
-    depth = offset * contrast / height
-    bend = depth * fwhm / two
-    _scale_sums(-two * depth, bend, -bend * fall / height, -offset / height, by_center, by_fwhm, by_contrast)
+    The second ones are kept in the row of the offset, which is filled last: no memory is needed for them.
+    """
+    for m in range(row.size):
+        row[m] += other[m]
 
 
 @kernel(
@@ -182,7 +143,8 @@ def _comb_line(x, offset, center, fwhm, contrast, pairs, by_center, by_fwhm, by_
         "void(float64, float64, float64[::1], float64[::1], float64[::1])",
     ]
 )
-def _sum_single(offset, contrast, by_contrast, by_offset, out):
+def sum_single(offset, contrast, by_contrast, by_offset, out):
+    """Fill values and derivatives by the offset from the derivatives by the contrast."""
     real = out.dtype.type
     ratio = contrast / offset
     for m in range(out.size):
@@ -196,7 +158,8 @@ def _sum_single(offset, contrast, by_contrast, by_offset, out):
         "void(float64, float64, float64, float64[::1], float64[::1], float64[::1], float64[::1])",
     ]
 )
-def _sum_double(offset, lower, upper, by_lower, by_upper, by_offset, out):
+def sum_double(offset, lower, upper, by_lower, by_upper, by_offset, out):
+    """Fill values and derivatives by the offset from those by the two contrasts."""
     real = out.dtype.type
     per_offset = real(1) / offset
     for m in range(out.size):
@@ -209,14 +172,14 @@ def _sum_double(offset, lower, upper, by_lower, by_upper, by_offset, out):
 def lorentzian1(x, p, out, jacobian):
     """One Lorentzian dip: offset, center, fwhm, contrast."""
     _lorentzian_line(x, p[0], p[1], p[2], p[3], jacobian[1], jacobian[2], jacobian[3])
-    _sum_single(p[0], p[3], jacobian[3], jacobian[0], out)
+    sum_single(p[0], p[3], jacobian[3], jacobian[0], out)
 
 
 @kernel(SIGNATURES)
 def gaussian1(x, p, out, jacobian):
     """One Gaussian dip: offset, center, fwhm, contrast."""
     _gaussian_line(x, p[0], p[1], p[2], p[3], jacobian[1], jacobian[2], jacobian[3])
-    _sum_single(p[0], p[3], jacobian[3], jacobian[0], out)
+    sum_single(p[0], p[3], jacobian[3], jacobian[0], out)
 
 
 @kernel(SIGNATURES)
@@ -224,7 +187,7 @@ def lorentzian(x, p, out, jacobian):
     """Two Lorentzian dips: offset, then center, fwhm and contrast, each of the lower and the upper line."""
     _lorentzian_line(x, p[0], p[1], p[3], p[5], jacobian[1], jacobian[3], jacobian[5])
     _lorentzian_line(x, p[0], p[2], p[4], p[6], jacobian[2], jacobian[4], jacobian[6])
-    _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
+    sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
 
 
 @kernel(SIGNATURES)
@@ -232,20 +195,22 @@ def gaussian(x, p, out, jacobian):
     """Two Gaussian dips: offset, then center, fwhm and contrast, each of the lower and the upper line."""
     _gaussian_line(x, p[0], p[1], p[3], p[5], jacobian[1], jacobian[3], jacobian[5])
     _gaussian_line(x, p[0], p[2], p[4], p[6], jacobian[2], jacobian[4], jacobian[6])
-    _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
+    sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
 
 
 @kernel(SIGNATURES)
-def hyperfine14(x, p, out, jacobian):
-    """Two combs of seven Lorentzians: the parameters of `lorentzian`, `x` in units of the spacing."""
-    _comb_line(x, p[0], p[1], p[3], p[5], _PAIRS14, jacobian[1], jacobian[3], jacobian[5])
-    _comb_line(x, p[0], p[2], p[4], p[6], _PAIRS14, jacobian[2], jacobian[4], jacobian[6])
-    _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
+def lorentzian_shared(x, p, out, jacobian):
+    """Two Lorentzian dips of one width: offset, two centers, fwhm, two contrasts."""
+    _lorentzian_line(x, p[0], p[1], p[3], p[4], jacobian[1], jacobian[3], jacobian[4])
+    _lorentzian_line(x, p[0], p[2], p[3], p[5], jacobian[2], jacobian[0], jacobian[5])
+    add_row(jacobian[3], jacobian[0])
+    sum_double(p[0], p[4], p[5], jacobian[4], jacobian[5], jacobian[0], out)
 
 
 @kernel(SIGNATURES)
-def hyperfine15(x, p, out, jacobian):
-    """Two combs of four Lorentzians: the parameters of `lorentzian`, `x` in units of the spacing."""
-    _comb_line(x, p[0], p[1], p[3], p[5], _PAIRS15, jacobian[1], jacobian[3], jacobian[5])
-    _comb_line(x, p[0], p[2], p[4], p[6], _PAIRS15, jacobian[2], jacobian[4], jacobian[6])
-    _sum_double(p[0], p[5], p[6], jacobian[5], jacobian[6], jacobian[0], out)
+def gaussian_shared(x, p, out, jacobian):
+    """Two Gaussian dips of one width: offset, two centers, fwhm, two contrasts."""
+    _gaussian_line(x, p[0], p[1], p[3], p[4], jacobian[1], jacobian[3], jacobian[4])
+    _gaussian_line(x, p[0], p[2], p[3], p[5], jacobian[2], jacobian[0], jacobian[5])
+    add_row(jacobian[3], jacobian[0])
+    sum_double(p[0], p[4], p[5], jacobian[4], jacobian[5], jacobian[0], out)

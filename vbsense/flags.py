@@ -46,6 +46,11 @@ _ROWS = (
         "make a table that spans it",
     ),
     ("poor_fit", "much of the signal is not described by the model", "look at the spectrum; use another model"),
+    (
+        "ambiguous",
+        "another answer describes the spectrum nearly as well",
+        "average longer, or give start values or bounds",
+    ),
 )
 
 FLAGS = {name: Flag(name, 1 << k, meaning, remedy) for k, (name, meaning, remedy) in enumerate(_ROWS)}

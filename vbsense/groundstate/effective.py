@@ -1,0 +1,295 @@
+"""The Hamiltonian model: a line shape whose parameter is the field, with E and the hyperfine structure in it.
+
+A spectrum of electron and nuclei has thousands of lines. Those whose upper states have the same total nuclear
+projection lie within some 10 MHz, so that one effective line stands for each such group: seven for a branch of three
+14N, four of three 15N. Their places and weights, from the exact Hamiltonian, are cubic splines in the field along c,
+which holds where E and the hyperfine structure mix and no comb would do.
+
+>>> import numpy as np
+>>> import vbsense as vb
+>>> model = hamiltonian_model(vb.VB14N, largest=12e-3)
+>>> model.parameters
+('offset', 'D', 'Bz', 'fwhm', 'contrast_lower', 'contrast_upper')
+>>> frequency = np.linspace(3.07e9, 3.87e9, 81)
+>>> light = model.evaluate(frequency, [1.0, vb.VB14N.D, 9e-3, 60e6, 0.05, 0.05])
+>>> exact = 1 - 0.05 * vb.spectrum(frequency, [0, 0, 9e-3], vb.VB14N, linewidth=60e6)
+>>> bool(abs(light - exact).max() < 0.05 * (1 - exact.min()))    # the lines of a group are some 8 MHz apart
+True
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vbsense.defect import VB14N, Defect
+from vbsense.groundstate._inputs import frequency_axis, unit_drive
+from vbsense.lineshape import Model
+
+__all__ = ["SHAPES", "HamiltonianModel", "hamiltonian_model"]
+
+SHAPES = ("lorentzian", "gaussian")
+SCALE = 1e8  # Hz: the frequency that is 1 in the kernel
+MILLI = 1e-3  # T: the field that is 1 in the kernel
+
+_LARGEST, _LIMIT = 65e-3, 0.8  # T, and the share of the level anticrossing that groups can be told up to
+_KNEE, _FINE, _COARSE = 12e-3, 0.1e-3, 1e-3  # T: nodes are _FINE apart up to the knee, then _COARSE
+_ALIASES = 11e6  # Hz: steps of the frequency from which lines of 40 MHz are sampled too coarsely to take no notice
+_SMALL_E = 20e6  # Hz: below it levels cross so sharply that the fine nodes must be half as far apart
+_FIRST = 1e-6  # T: the field of the first node: at zero the states are not defined
+_RANGE_OF_D = 150e6  # Hz: 240 K, at -0.62 MHz/K
+_BEYOND = 150e6  # Hz: the lines may lie that far outside the sweep
+_ROUNDS, _FEW, _SMOOTHINGS = 12, 5, 3  # of the tuning; few above the knee, where all is smooth
+_AROUND, _STEP = 300e6, 8e6  # Hz: frequencies around the lines where none are given
+
+
+@dataclass(frozen=True)
+class HamiltonianModel(Model):
+    """A line shape whose parameter is the field along c; made by `hamiltonian_model`.
+
+    Parameters
+    ----------
+    defect : Defect
+        Its D is where the parameter ``D`` starts.
+    drive : tuple
+        Direction of the microwave field in laboratory axes.
+    shape : str
+        Of every effective line.
+    largest : float
+        Largest field of the table (T).
+    """
+
+    defect: Defect = field(default=VB14N, compare=False)
+    drive: tuple[complex, ...] = (1.0, 0.0, 0.0)
+    shape: str = "lorentzian"
+    largest: float = _LARGEST
+
+    def __post_init__(self) -> None:  # made by the function below, and nowhere else: nothing to check
+        assert self.constants is not None
+        self.constants.flags.writeable = False
+
+    def branches(self, Bz: Any, D: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Centres of gravity of the lower and the upper branch (Hz) at fields (T)."""
+        place, weight = _at(self.constants, np.asarray(Bz, dtype=float))
+        mean = (place * weight).sum(-1) / weight.sum(-1) + (self.defect.D if D is None else D)
+        return mean[..., 0], mean[..., 1]
+
+
+def hamiltonian_model(
+    defect: Defect = VB14N,
+    drive: Any = (1, 0, 0),
+    shape: str = "lorentzian",
+    *,
+    frequency: Any = None,
+    largest: float | None = None,
+) -> HamiltonianModel:
+    """A line shape with the parameters offset, D, Bz, fwhm, contrast_lower and contrast_upper.
+
+    ``Bz`` is the size of the field along c (T), ``D`` the zero-field splitting (Hz), ``fwhm`` the width of one
+    effective line (5 MHz more than that of an exact line of 60 MHz, for those of a group are spread), and a contrast
+    the depth that its branch would have as one bare line, as in `vbsense.spectrum`.
+
+    Parameters
+    ----------
+    defect : Defect
+        With its nuclei, E and a scalar g.
+    drive : array_like, (3,)
+        Direction of the microwave field in laboratory axes, real or complex: with E it decides how deep which
+        lines are at a low field.
+    shape : {"lorentzian", "gaussian"}
+        Of every line.
+    frequency : array_like, (m,), optional
+        Frequencies of the sweep (Hz), for which the effective lines are tuned. Without them, what a window of other
+        width reads may be some 5 uT off.
+    largest : float, optional
+        Largest field (T), 0.1 mT to 80 % of the level anticrossing; by default 65 mT or, with `frequency`, where the
+        lines have left the sweep.
+
+    Returns
+    -------
+    HamiltonianModel
+        For `vbsense.analysis.fit_sweep`.
+
+    Raises
+    ------
+    ValueError
+        If an argument cannot be.
+
+    Notes
+    -----
+    Field along c, nuclei unpolarised, E that of `defect`: at a low field an E that is wrong by 1 MHz changes what is
+    read by E/(gamma^2 Bz), 15 uT at 5 mT. Noise-free fits of exact spectra at linewidths of 40 to 150 MHz, sampled at
+    `frequency`, read 3.5 to 60 mT within 1.5 uT and 2 to 3.5 mT within 4 uT with E = 59 MHz; with E = 0, where lines
+    cross there, within 10 uT (tests/test_hamiltonian_fit.py).
+
+    Examples
+    --------
+    >>> model = hamiltonian_model(VB14N.at(E=50e6), shape="gaussian", largest=3e-3)
+    >>> lower, upper = model.branches(2e-3)
+    >>> bool(100e6 < upper - lower < 250e6)
+    True
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"shape is {shape!r}; it is 'lorentzian' or 'gaussian'")
+    if not (isinstance(defect, Defect) and isinstance(defect.g, float) and defect.nuclei and defect.D > 0):
+        raise ValueError(f"defect is {defect!r:.60}; the Hamiltonian model needs one with nuclei, D > 0 and a scalar g")
+    unit_drive(drive, defect)
+    direction = tuple(complex(v) if np.iscomplexobj(drive) else float(v) for v in np.asarray(drive).tolist())
+    axis = None if frequency is None else frequency_axis(frequency)
+    if axis is not None and (axis.size < 2 or np.diff(axis).min() <= 0):
+        raise ValueError(f"frequency holds {axis.size} values; it needs two or more, ascending")
+    top = _top(defect, axis) if largest is None else _checked_top(defect, largest)
+    return _build(defect, direction, shape, None if axis is None else axis.tobytes(), top)
+
+
+def _anticrossing(defect: Defect) -> float:
+    return defect.D / defect.gamma
+
+
+def _checked_top(defect: Defect, largest: Any) -> float:
+    limit = _LIMIT * _anticrossing(defect)
+    if np.ndim(largest) or not (np.isfinite(largest) and 1e-4 <= largest <= limit):
+        raise ValueError(f"largest is {largest!r}; it is a field in T from 1e-4 to {limit:.3g}, for example 20e-3")
+    return float(largest)
+
+
+def _top(defect: Defect, frequency: np.ndarray | None) -> float:
+    if frequency is None:
+        return min(_LARGEST, _LIMIT * _anticrossing(defect))
+    reach = max(frequency[-1] - defect.D, defect.D - frequency[0]) + _BEYOND
+    return float(np.clip(reach / defect.gamma, 1e-3, _LIMIT * _anticrossing(defect)))
+
+
+def _coarse(defect: Defect, frequency: np.ndarray | None) -> float:
+    """Distance of the nodes above the knee (T).
+
+    Where the frequencies are far apart, what a fit reads goes up and down with the place of the lines between them.
+    """
+    step = 0.0 if frequency is None else float(np.diff(frequency).max())
+    return _COARSE if step < _ALIASES else max(step / (5 * defect.gamma), _FINE)
+
+
+def _nodes(defect: Defect, top: float, coarse: float) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Fields of the nodes (T), and intervals and steps (mT) below and above the knee."""
+    fine = _FINE / (2 if 0 < abs(defect.E) < _SMALL_E else 1)
+    low = int(np.ceil(min(top, _KNEE) / fine - 1e-9))
+    high = int(np.ceil((top - low * fine) / coarse - 1e-9)) if top > low * fine else 0
+    nodes = np.append(fine * np.arange(low + 1), low * fine + coarse * np.arange(1, high + 1))
+    return nodes, (low, fine / MILLI, high, coarse / MILLI)
+
+
+@lru_cache(maxsize=4)
+def _exact(defect: Defect, drive: tuple[complex, ...], top: float, coarse: float) -> Any:
+    from vbsense.groundstate.effective_lines import grouped_lines
+
+    return grouped_lines(np.maximum(_nodes(defect, top, coarse)[0], _FIRST), defect, np.array(drive))
+
+
+@lru_cache(maxsize=16)
+def _build(
+    defect: Defect, drive: tuple[complex, ...], shape: str, frequency: bytes | None, top: float
+) -> HamiltonianModel:
+    axis = None if frequency is None else np.frombuffer(frequency).copy()  # kernels want it writable
+    constants = _table(defect, drive, shape, axis, top)
+    names = ("offset", "D", "Bz", "fwhm", "contrast_lower", "contrast_upper")
+
+    def function(frequency: Any, offset: Any, D: Any, Bz: Any, fwhm: Any, *contrasts: Any) -> Any:
+        place, weight = _at(constants, np.asarray(Bz, dtype=float))
+        dips = 0.0
+        for branch, contrast in enumerate(contrasts):
+            for k in range(place.shape[-1]):
+                u = (np.asarray(frequency) - D - place[..., branch, k]) / fwhm
+                line = 1 / (1 + 4 * u * u) if shape == "lorentzian" else np.exp(-4 * np.log(2) * u * u)
+                dips = dips + contrast * weight[..., branch, k] * line
+        return offset * (1 - dips)
+
+    bounds = {name: (0.0, 1.0) for name in names[4:]} | {"offset": (0.0, np.inf), "fwhm": (0.0, np.inf)}
+    bounds |= {"D": (defect.D - _RANGE_OF_D, defect.D + _RANGE_OF_D), "Bz": (0.0, top)}
+    return HamiltonianModel(
+        "hamiltonian" if shape == "lorentzian" else "hamiltonian_gaussian", names,
+        ("electron", "Hz", "T", "Hz", "1", "1"), function,
+        f"vbsense.groundstate.effective_kernels:hamiltonian_{shape}", ("D",), bounds, SCALE, None, constants,
+        defect, drive, shape, top,
+    )  # fmt: skip
+
+
+def _table(
+    defect: Defect, drive: tuple[complex, ...], shape: str, frequency: np.ndarray | None, top: float
+) -> np.ndarray:
+    """Constants of the kernel: lines of a branch, intervals, steps, then the nodes."""
+    from scipy.interpolate import CubicSpline
+
+    coarse = _coarse(defect, frequency)
+    fields, steps = _nodes(defect, top, coarse)
+    exact = _exact(defect, drive, top, coarse)
+    groups = exact.place.shape[-1]
+    place, weight = _tuned(fields, exact, shape, frequency)
+    rows = []
+    for values in ((place - defect.D) / SCALE, weight):
+        spline = CubicSpline(fields / MILLI, values)
+        rows += [values, spline(fields / MILLI, 1)]
+    return np.concatenate([[groups, *steps], np.concatenate(rows, 1).ravel()])
+
+
+def _tuned(fields: np.ndarray, exact: Any, shape: str, frequency: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Places (Hz) and weights of all lines at the nodes, ``(node, 2 groups)``, without the bias of their fit."""
+    from scipy.interpolate import CubicSpline
+
+    from vbsense.groundstate.effective_bias import Node, Spectra, without_bias
+
+    place, weight = (a.reshape(fields.size, -1).copy() for a in (exact.place, exact.weight))
+    fine = int((fields < _KNEE).sum())
+    own = [Spectra.make(_around(p) if frequency is None else frequency, exact.sticks(k), shape)
+           for k, p in enumerate(exact.place)]  # fmt: skip
+    for turn in range(_ROUNDS):  # what is moved at one field changes the slopes at its neighbours
+        slopes = [CubicSpline(fields / MILLI, a)(fields / MILLI, 1) for a in (place, weight)]
+        better = np.stack([place, weight])
+        for k, row in enumerate(zip(place, weight, *slopes, strict=True)):
+            if k >= fine and turn >= _FEW:
+                continue
+            found = without_bias(Node(*row), own[k])
+            if found is None and frequency is not None:
+                own[k] = Spectra.make(_around(exact.place[k]), exact.sticks(k), shape)
+                found = without_bias(Node(*row), own[k])
+            if found is not None:
+                better[:, k] = found
+        for values, change in zip((place, weight), better - np.stack([place, weight]), strict=True):
+            values += _smoothed(change, fine)
+    return place, weight
+
+
+def _smoothed(change: np.ndarray, fine: int) -> np.ndarray:
+    """Changes (node, line) with those of the `fine` first nodes averaged over neighbours: zigzags would grow."""
+    for _ in range(_SMOOTHINGS):
+        change[1 : fine - 1] = (change[: fine - 2] + 2 * change[1 : fine - 1] + change[2:fine]) / 4
+    return change
+
+
+def _around(place: np.ndarray) -> np.ndarray:
+    """Frequencies around two branches (2, groups)."""
+    parts = [np.arange(row.min() - _AROUND, row.max() + _AROUND, _STEP) for row in place]
+    if parts[0][-1] < parts[1][0]:
+        return np.concatenate(parts)
+    return np.arange(place.min() - _AROUND, place.max() + _AROUND, _STEP)
+
+
+def _at(constants: Any, Bz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places above D (Hz) and weights ``(..., 2, groups)`` at fields (T), as the kernel reads them."""
+    groups, low, fine, high, coarse = (float(v) for v in constants[:5])
+    knots = np.append(fine * np.arange(low + 1), low * fine + coarse * np.arange(1, high + 1))
+    table = np.asarray(constants[5:]).reshape(knots.size, 4, 2, int(groups))
+    b = Bz / MILLI
+    k = np.clip(np.searchsorted(knots, b, side="right") - 1, 0, knots.size - 2)
+    step = (knots[k + 1] - knots[k])[..., None, None]
+    t = (b - knots[k])[..., None, None] / step
+    near, far = table[k], table[k + 1]
+    basis = t * t * (3 - 2 * t), t * (t - 1) ** 2 * step, t * t * (t - 1) * step
+    values = [
+        near[..., i, :, :] + basis[0] * (far - near)[..., i, :, :]
+        + basis[1] * near[..., i + 1, :, :] + basis[2] * far[..., i + 1, :, :]
+        for i in (0, 2)
+    ]  # fmt: skip
+    return values[0] * SCALE, values[1]

@@ -1,0 +1,1 @@
+"""Parts of `vbsense.lineshape`: what a model is, the formulas, their kernels, and models made from other models."""
