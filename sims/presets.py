@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -102,15 +103,26 @@ def preset(name: str, **options: object) -> ArrayScene:
     Raises
     ------
     ValueError
-        If there is none; the message lists those there are.
+        If there is none, or it takes no such option; the message shows the nearest.
 
     Examples
     --------
     >>> preset("gold_wire_nanoarray").standoff
     3.5e-08
+    >>> preset("gold_wire_nanoarray", stand_off=50e-9)
+    Traceback (most recent call last):
+    ...
+    ValueError: the scene 'gold_wire_nanoarray' takes no option 'stand_off'; did you mean 'standoff'?
     """
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(PRESETS))}"
-        raise ValueError(f"no scene is called {name!r}; {hint}")
+        raise ValueError(f"no scene is called {name!r}; {_hint(name, PRESETS)}")
+    known = inspect.signature(PRESETS[name]).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"the scene {name!r} takes no option {option!r}; {_hint(option, known)}")
     return PRESETS[name](**options)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vbsense.defect import VB14N, Defect
-from vbsense.optics import SensorArray, spot_images
+from vbsense.optics import SensorArray
 from vbsense.sims.camera import Camera
-from vbsense.sims.light import saturation
+from vbsense.sims.scenes.checks import check_fraction, check_not_negative, check_positive
+from vbsense.sims.scenes.drift import Drift
+from vbsense.sims.scenes.emitters import Spots, Strain
+from vbsense.sims.scenes.glow import Glow, unit_field_of
+from vbsense.sims.scenes.images import SpotImages
+from vbsense.sims.scenes.layerlight import LayerLight
+from vbsense.sims.scenes.memory import Memory
+from vbsense.sims.scenes.samples import Layer
+from vbsense.sims.scenes.spectra import Spins
+from vbsense.sims.scenes.viewed import Viewed
 
 __all__ = ["ArrayScene"]
 
 
 @dataclass(frozen=True)
-class ArrayScene:
+class ArrayScene(Viewed):
     """Spots of V_B^- defects above a conductor, seen by a camera; a `vbsense.Scene`.
 
     The light of every spot follows the exact spectrum of electron and nuclei at the field of that
-    spot, averaged over its footprint and depth.
+    spot, averaged over its footprint and depth. With more than 400 spots it is read between exact spectra
+    at nodes around their fields, right to 1e-3 of the deepest dip, which is checked.
 
     Parameters
     ----------
     conductor : object
-        With ``field(points)`` in T for its own current; that current must not be zero.
+        With ``field(points)`` in T for its own ``current``; that current must not be zero.
     array : SensorArray
         The sensors; positions refer to the centre of pixel (0, 0).
     standoff : float
         Top face of the conductor to the mean depth of the emitters (m).
     bias : (float, float, float)
         Bias field in the defect frame, whose axes are those of the picture (T).
-    shape, pixel_size, psf_fwhm
-        Camera rows and columns; pixel on the sample (m); width of the point-spread function (m).
+    shape, pixel_size
+        Camera rows and columns; pixel on the sample (m).
+    psf_fwhm : float or None
+        Width of a Gaussian point-spread function (m); None if `psf` is given.
     spot_rate : float
-        Electrons per second of a spot at laser = 1 with the drive off.
+        Electrons per second of a mean spot at laser = 1 with the drive off.
     background : float
         Electrons per second and pixel of light that does not come from spots.
     contrast : float
@@ -50,7 +62,23 @@ class ArrayScene:
     defect, drive, camera
         Spin, direction of the microwave field, and camera.
     seed : int
-        Draws the scatter of the spots.
+        Draws what differs from spot to spot.
+    recipe : (str, dict), optional
+        How to build this scene anew in another process (see `vbsense.Scene`).
+    psf : object, optional
+        Any point-spread function of `vbsense.optics`.
+    emitters : float, optional
+        Mean number of emitters of a spot (see `mean_emitters`): every spot then has a Poisson number of them,
+        and shines in proportion. Without it the numbers are too large to matter.
+    strain : Strain, optional
+        In-plane splitting of every spot by itself.
+    laser, vignetting, microwave : callable, optional
+        Relative laser intensity, collected light and microwave amplitude as functions of x and y (m):
+        `GaussianBeam`, `Vignetting`, `MicrowaveGradient`, `MicrowaveAntenna`, or any other.
+    film : Layer, optional
+        Weak light of defects between the spots, with a spectrum of its own at every place.
+    drift : Drift, optional
+        For who runs a measurement; `rate` itself takes ``laser`` and ``shift``.
 
     Examples
     --------
@@ -69,7 +97,7 @@ class ArrayScene:
     bias: tuple[float, float, float]
     shape: tuple[int, int]
     pixel_size: float
-    psf_fwhm: float
+    psf_fwhm: float | None
     spot_rate: float
     background: float
     contrast: float
@@ -82,129 +110,111 @@ class ArrayScene:
     camera: Camera = field(default_factory=Camera)
     seed: int = 0
     recipe: tuple[str, dict[str, Any]] | None = None
+    psf: Any = field(default=None, kw_only=True)
+    emitters: float | None = field(default=None, kw_only=True)
+    strain: Strain | None = field(default=None, kw_only=True)
+    laser: Any = field(default=None, kw_only=True)
+    vignetting: Any = field(default=None, kw_only=True)
+    microwave: Any = field(default=None, kw_only=True)
+    film: Layer | None = field(default=None, kw_only=True)
+    drift: Drift | None = field(default=None, kw_only=True)
+    _memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("spot_rate", "linewidth", "pixel_size", "psf_fwhm"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a positive number in SI units")
-        if not (np.isfinite(self.background) and self.background >= 0):
-            raise ValueError(f"background is {self.background!r}; it must be electrons/s and pixel, 0 or more")
-        if not 0 <= self.contrast < 1:
-            raise ValueError(f"contrast is {self.contrast!r}; it must be a fraction from 0 to 1")
-        if not self.conductor.current:
-            raise ValueError("the current of the conductor is 0; give the nominal one: rate(current=0) switches it off")
+        self._check_view()
+        check_positive(self, "spot_rate", *(["emitters"] if self.emitters is not None else []))
+        check_fraction(self, "contrast")
+        for name in ("brightness_scatter", "contrast_scatter"):
+            check_not_negative(self, name, "a relative spread")
+        for name, kind in (("strain", Strain), ("film", Layer)):
+            if not isinstance(getattr(self, name), kind | None):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; give a {kind.__name__}, or None")
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What the owner of such a set-up knows and writes into the file."""
-        return {
-            "bias_field": np.asarray(self.bias, dtype=float),
-            "drive": np.asarray(self.drive, dtype=float),
-            "temperature": float(self.defect.temperature),
-            "sensor_array": self.array.to_json(),
-            "psf_fwhm": float(self.psf_fwhm),
-        }
+        return {**super().attributes, "sensor_array": self.array.to_json(design_only=True)}
 
     @cached_property
     def _unit_field(self) -> np.ndarray:
         """Field of one ampere at every spot, ``(site, 3)`` T/A."""
-        unit = replace(self.conductor, current=1.0)
-        return self.array.average(unit.field, standoff=self.standoff)
+        x, y = self.array.x, self.array.y
+
+        def average(piece: slice) -> np.ndarray:
+            return self.array.average(self.conductor.field, standoff=self.standoff, at=(x[piece], y[piece]))
+
+        return unit_field_of(average, self.conductor.current, x.size)
 
     def wire_field(self, current: float) -> np.ndarray:
         """True field of the conductor at every spot, averaged over the spot, ``(site, 3)`` T."""
         return self._unit_field * current
 
     @cached_property
-    def _spots(self) -> tuple[np.ndarray, np.ndarray]:
-        """Brightness (electrons/s) and contrast of every spot."""
-        rng = np.random.default_rng([self.seed, 20])
-        n = self.array.x.size
-        brightness = self.spot_rate * np.exp(rng.normal(0, self.brightness_scatter, n))
-        return brightness, self.contrast * np.exp(rng.normal(0, self.contrast_scatter, n))
+    def _spots(self) -> Spots:
+        return Spots.draw(self)
 
     @cached_property
-    def _cache(self) -> dict[Any, Any]:
-        return {}
-
-    def _remember(self, key: Any, make: Any, limit: int) -> Any:
-        # An acquisition asks for the same few hundred points again and again.
-        if key not in self._cache:
-            if sum(k[0] == key[0] for k in self._cache) >= limit:
-                del self._cache[next(k for k in self._cache if k[0] == key[0])]
-            self._cache[key] = make()
-        return self._cache[key]
-
-    def _lines(self, current: float, temperature: float | None) -> tuple[np.ndarray, np.ndarray]:
-        from vbsense.spin import lines
-
-        defect = self.defect if temperature is None else self.defect.at(temperature=temperature)
-        return lines(np.asarray(self.bias) + self.wire_field(current), defect, drive=self.drive)
-
-    def _depth(self, frequency: float, power: float, current: float, temperature: float | None) -> np.ndarray:
-        from vbsense.groundstate._broaden import lorentzians
-
-        position, strength = self._remember(
-            ("lines", current, temperature), lambda: self._lines(current, temperature), limit=8
+    def _glow(self) -> Glow:
+        x, y, spots = self.array.x, self.array.y, self._spots
+        amplitude = None if self.microwave is None else np.asarray(self.microwave(x, y), dtype=float)
+        spins = Spins(
+            np.asarray(self.bias), self._unit_field, self.defect, self.drive, self.linewidth, spots.E, spots.E_angle
         )
-        share, broadening = saturation(power, self.saturation_power)
-        out = np.empty((position.shape[0], 1))
-        lorentzians(np.array([float(frequency)]), position, strength, self.linewidth * broadening, out)
-        return out[:, 0] * share
+        return Glow(spots.brightness, spots.contrast, spins, self.saturation_power, amplitude)
+
+    @cached_property
+    def _images(self) -> SpotImages:
+        return SpotImages(self.array, self.shape, self.pixel_size, self._psf, self.laser, self.vignetting)
+
+    @cached_property
+    def _film(self) -> LayerLight | None:
+        return None if self.film is None else LayerLight.of(self, self.film)
 
     def site_rate(
         self, frequency: float | None, *, power: float, current: float, temperature: float | None = None
     ) -> np.ndarray:
         """Electrons per second of every spot at laser = 1, ``(site,)``; arguments as in `rate`."""
-        brightness, contrast = self._spots
-        if frequency is None:
-            return brightness.copy()
-        depth = self._remember(
-            ("depth", frequency, power, current, temperature),
-            lambda: self._depth(frequency, power, current, temperature),
-            limit=4096,
-        )
-        return brightness * (1 - contrast * depth)
+        light = self._glow.light((frequency,), power=power, current=current, temperature=temperature)
+        return light[:, 0].copy()
 
-    def rate(
-        self,
-        frequency: float | None,
-        *,
-        power: float,
-        current: float,
-        laser: float = 1.0,
-        temperature: float | None = None,
-        shift: tuple[float, float] = (0.0, 0.0),
-    ) -> np.ndarray:
-        """Electrons per second of every pixel.
+    def truth(self, current: float) -> dict[str, tuple[tuple[str, ...], np.ndarray, str]]:
+        """What a measurement should find: name -> (dimensions, values, unit).
 
         Parameters
         ----------
-        frequency : float or None
-            Microwave frequency (Hz); None means that the drive is off.
-        power : float
-            Microwave power at the source (dBm).
         current : float
-            Current in the conductor (A).
-        laser : float
-            Laser power relative to its set point.
-        temperature : float, optional
-            Of the sensor (K).
-        shift : (float, float)
-            Drift of the sample under the camera in x and y (m).
+            In the conductor (A).
 
         Returns
         -------
-        ndarray, (y, x)
+        dict
+            ``truth_wire_field`` (site, component) T; of every site its place ``truth_x``, ``truth_y`` (m),
+            ``truth_brightness`` (electrons/s at laser = 1, drive off), ``truth_contrast`` of a bare line at unlimited
+            drive, ``truth_E`` (Hz), and ``truth_emitters`` where their number was drawn.
         """
-        spots = self.site_rate(frequency, power=power, current=current, temperature=temperature)
-        images = self._remember(("images", tuple(shift)), lambda: self._images(shift), limit=4)
-        return laser * ((images @ spots).reshape(self.shape) + self.background)
+        spots, site = self._spots, ("truth_site",)
+        E = np.full(self.array.x.size, float(self.defect.E)) if spots.E is None else spots.E
+        known = {
+            "truth_wire_field": ((*site, "truth_component"), self.wire_field(current), "T"),
+            "truth_x": (site, self.array.x, "m"),
+            "truth_y": (site, self.array.y, "m"),
+            "truth_brightness": (site, spots.brightness, "electron/s"),
+            "truth_contrast": (site, spots.contrast, "1"),
+            "truth_E": (site, E, "Hz"),
+        }
+        return known if spots.emitters is None else known | {"truth_emitters": (site, spots.emitters, "1")}
 
-    def _images(self, shift: tuple[float, float]) -> Any:
-        moved = replace(self.array, center=(self.array.center[0] + shift[0], self.array.center[1] + shift[1]))
-        return spot_images(moved, shape=self.shape, pixel_size=self.pixel_size, psf_fwhm=self.psf_fwhm)
+    def _prepare(self, frequency: tuple[float | None, ...], power: float, current: float, temperature: Any) -> None:
+        self._glow.light(frequency, power=power, current=current, temperature=temperature)
+        self._images.matrix((0.0, 0.0))
+        if self._film is not None:
+            self._film.prepare(frequency, power, current, temperature)
 
-    def expose(self, rate: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndarray:
-        """One frame of the camera, ``(y, x)`` uint16 counts."""
-        return self.camera.expose(rate, seconds, rng)
+    def _add(
+        self, frequency: tuple[float | None, ...], rows: slice, columns: slice, power: float, current: float,
+        temperature: float | None, shift: np.ndarray, out: np.ndarray,
+    ) -> None:  # fmt: skip
+        light = self._glow.light(frequency, power=power, current=current, temperature=temperature)
+        self._images.add(light, rows, columns, shift, out)
+        if self._film is not None:
+            self._film.add(frequency, rows, columns, power, current, temperature, shift, out)

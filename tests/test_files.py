@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vbsense.data import LayoutError, make_map, make_site_sweep, make_sweep
-from vbsense.files import load, save, summary
+from vbsense.files import load, open_lazy, save, save_computed, summary
 from vbsense.storage import durable
-from vbsense.storage.container import chunks
+from vbsense.storage.blocks import chunks
+from vbsense.storage.packing import PIPELINE, pack
 from vbsense.storage.seal import SEAL_BYTES, add_seal
 
 resource = pytest.importorskip("resource")  # limits of a process; not on Windows
@@ -130,6 +131,8 @@ def test_h5py_finds_scales_units_and_chunks(path: Path) -> None:
         (("sweep", "frequency", "y", "x"), (9, 101, 512, 20), (1, 101, 32, 20)),
         (("frequency", "site"), (101, 60), (101, 60)),
         (("frequency", "y", "x"), (50_000, 512, 512), (50_000, 8, 8)),
+        (("truth_site", "truth_component"), (1600, 3), (1600, 3)),
+        (("truth_y", "truth_x"), (2048, 2048), (512, 512)),
     ],
 )
 def test_chunks_hold_all_frequencies(dims: tuple, shape: tuple, expected: tuple) -> None:
@@ -142,6 +145,85 @@ def test_the_checksum_depends_on_the_data_alone(tmp_path: Path) -> None:
     other = a_sweep()
     other["signal"][0, 0, 0, 0, 0] += 1
     assert summary(save(other, tmp_path / "other.h5"))["sha256"] != summary(files[0])["sha256"]
+
+
+chunk_shapes = hnp.array_shapes(min_dims=1, max_dims=4, max_side=9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), chunk_shapes, st.sampled_from(["f8", "f4", "i8", "u2", "i1"]))
+def test_hdf5_reads_what_is_packed_here(data: st.DataObject, lengths: tuple, dtype: str) -> None:
+    """Its filters check the sum and undo the rest; at the edges a chunk is filled up."""
+    shape = tuple(data.draw(st.integers(1, n)) for n in lengths)
+    values = data.draw(hnp.arrays(dtype, shape, elements={"allow_nan": False} if dtype[0] == "f" else None))
+    with h5py.File("packed", "w", driver="core", backing_store=False) as h5:
+        variable = h5.create_dataset("v", shape, dtype, chunks=lengths, maxshape=(None,) * len(shape), **PIPELINE)
+        packed = pack(values, lengths)
+        variable.id.write_direct_chunk((0,) * len(shape), packed)
+        assert (variable[...] == values).all()
+        assert variable.id.get_storage_size() == len(packed)
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000, 300_001, 1 << 20])
+def test_hdf5_accepts_the_sum_of_chunks_of_any_size(size: int) -> None:
+    values = np.random.default_rng(size).integers(0, 256, size).astype(np.uint8)
+    for data in (values, values * 0, values | 255):
+        with h5py.File("packed", "w", driver="core", backing_store=False) as h5:
+            variable = h5.create_dataset("v", (size,), np.uint8, chunks=(size,), **PIPELINE)
+            variable.id.write_direct_chunk((0,), pack(data, (size,)))
+            assert (variable[...] == data).all()
+            spoiled = bytearray(pack(data, (size,)))
+            spoiled[-1] ^= 1
+            variable.id.write_direct_chunk((0,), bytes(spoiled))
+            with pytest.raises(OSError):
+                variable[...]
+
+
+def test_a_file_is_written_from_values_that_are_made_on_the_way(tmp_path: Path) -> None:
+    sweep = a_sweep()
+    empty = sweep.assign(
+        signal=(sweep.signal.dims, np.broadcast_to(np.float32(0), sweep.signal.shape), {"units": "electron"})
+    )
+    asked: list[tuple] = []
+
+    def values(index: tuple) -> np.ndarray:
+        asked.append(index)
+        return sweep.signal.values[index]
+
+    path = save_computed(empty, tmp_path / "a.h5", {"signal": values}, threads=2)
+    assert same(load(path), sweep)
+    assert len(asked) == 4
+    assert summary(path)["sha256"] == summary(save(sweep, tmp_path / "b.h5"))["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sygnal": None}, "'sygnal'; the dataset has .*signal"),
+        ({"signal": lambda index: np.zeros((1, 1, 5, 7, 6))}, "gave float64"),
+        ({"signal": lambda index: np.zeros((5, 7, 6), np.float32)}, r"gave float32 \(5, 7, 6\)"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(tmp_path: Path, values: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        save_computed(a_sweep(), tmp_path / "a.h5", values)
+    assert os.listdir(tmp_path) == []
+
+
+def test_small_and_large_variables_open_lazily_as_they_load(tmp_path: Path) -> None:
+    n = np.random.default_rng(0)
+    sweep = make_sweep(n.random((2, 5, 300, 200)), 3e9 + np.arange(5) * 1e6, pixel_size=1e-7, coords={"sweep": [0, 1]})
+    mask = (("y", "x"), n.random((300, 200)) > 0.5)
+    path = save(sweep.assign(mask=mask, note=("sweep", np.array(["a", "b"]))), tmp_path / "a.h5")
+    with open_lazy(path) as opened:
+        assert not opened.signal.variable._in_memory
+        assert same(opened, load(path))
+    for damaged in (path.stat().st_size // 2, path.stat().st_size - 10_000):
+        other = tmp_path / "other.h5"
+        other.write_bytes(path.read_bytes())
+        flip(other, damaged)
+        with pytest.raises(LayoutError, match="damaged"):
+            open_lazy(other)
 
 
 def test_a_loaded_dataset_can_be_changed_and_saved_again(path: Path) -> None:

@@ -45,6 +45,13 @@ def test_linked_files_exist():
         assert (ROOT / target).is_file(), target
 
 
+def test_files_named_in_command_lines_exist():
+    named = re.findall(r"^vbsense \w+ (examples/\S+)", README, flags=re.MULTILINE)
+    assert named
+    for target in named:
+        assert (ROOT / target).is_file(), target
+
+
 def test_commands_named_in_the_readme_exist():
     from vbsense.cli import build_parser
 

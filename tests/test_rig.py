@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,3 +185,14 @@ def test_plan_counts_and_costs(tmp_path):
     plan.check_disk(tmp_path / "not" / "yet", (24, 32))
     with pytest.raises(OSError, match="MB are free"):
         plan.check_disk(tmp_path, (1 << 22, 1 << 22))
+
+
+def test_the_file_says_what_an_electron_multiplier_adds(tmp_path):
+    """Without it, errors of fits would be too small by the square root of two."""
+    from vbsense.sims import camera_preset
+
+    scene = replace(SmallScene(), camera=camera_preset("emccd"))
+    sweep = acquire(tmp_path, scene=scene)
+    assert sweep.attrs["excess_noise"] == pytest.approx(2, rel=0.01)
+    assert sweep.attrs["read_noise"] == pytest.approx(scene.camera.read_noise_rms)
+    assert "excess_noise" not in acquire(tmp_path, run="other").attrs

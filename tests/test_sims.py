@@ -37,7 +37,8 @@ def test_the_same_seed_gives_the_same_bytes():
     assert one.signal.values.tobytes() == two.signal.values.tobytes()
     assert one.signal.values.tobytes() != other.signal.values.tobytes()
     again = simulate(small(), averages=2, currents=currents, rng=np.random.default_rng(3))
-    assert one.identical(again)
+    assert one.equals(again)
+    assert (one.attrs["seed"], "seed" in again.attrs) == (3, False)
 
 
 def test_asking_changes_nothing():

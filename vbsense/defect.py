@@ -7,6 +7,7 @@ is also the first axis of the splitting E unless `E_angle` says otherwise.
 from __future__ import annotations
 
 import cmath
+import difflib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,11 +113,21 @@ class Defect:
         -------
         Defect
 
+        Raises
+        ------
+        ValueError
+            If a change names no field (the message shows the nearest), or gives it an impossible value.
+
         Examples
         --------
         >>> round((VB14N.at(temperature=305).D - VB14N.D) / 1e6, 2)
         -6.2
         """
+        for name in changes:
+            if name not in self.__dataclass_fields__:
+                near = difflib.get_close_matches(name, self.__dataclass_fields__, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.__dataclass_fields__)}"
+                raise ValueError(f"a defect has no {name!r}; {hint}")
         if temperature is None:
             return replace(self, **changes)
         D = self.D + shift_of_D(model, self.dD_dT, self.temperature, temperature)

@@ -2,7 +2,8 @@
 
 A file can be opened by ``xarray.open_dataset(path, engine="h5netcdf")`` and by plain h5py. All
 frequencies of a pixel lie together, so that a fit of a few pixels reads a few chunks. The attribute
-``sha256`` covers the variables. A seal behind the end of the HDF5 data covers the whole file, so that
+``sha256`` covers the variables, block by block, so that neither writing nor checking a file needs all
+of it in memory. A seal behind the end of the HDF5 data covers the whole file, so that
 damage is seen before HDF5 parses it; other programs ignore it, and drop it when they edit the file.
 """
 
@@ -15,12 +16,11 @@ import os
 import secrets
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5netcdf
-import h5py
 import numpy as np
 import xarray as xr
 
@@ -28,13 +28,12 @@ import vbsense
 from vbsense.data import LayoutError, check
 from vbsense.storage import durable
 from vbsense.storage.container import write
+from vbsense.storage.lazy import open_lazy
+from vbsense.storage.reading import opened
 from vbsense.storage.seal import add_seal, seal_fits
-from vbsense.storage.stored import Stored, decode, digest, encode, read_attributes
-from vbsense.storage.untrusted import check_structure
+from vbsense.storage.stored import Computed, Stored, decode, digest, encode
 
-__all__ = ["load", "refuse_existing", "save", "summary"]
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+__all__ = ["load", "open_lazy", "refuse_existing", "save", "save_computed", "summary"]
 
 
 def save(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -72,18 +71,76 @@ def save(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
     ...     load(save(sweep, folder + "/sweep.h5")).equals(sweep)
     True
     """
+    return save_computed(dataset, path, {}, overwrite=overwrite)
+
+
+def save_computed(
+    dataset: xr.Dataset,
+    path: str | Path,
+    values: Mapping[str, Callable[[tuple[slice, ...]], np.ndarray]],
+    *,
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Path:
+    """Do as `save`, with variables whose values are made while they are written: no more than a few blocks exist.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As it is to be, except for the values of the variables in `values`; ``np.broadcast_to(np.float32(0), shape)``
+        takes no memory.
+    path, overwrite
+        As in `save`.
+    values : mapping of str to callable
+        For each such variable a function of an index (one slice for each dimension, see
+        `vbsense.storage.blocks.blocks`) that returns the values there, in the dtype of the variable. It is called
+        once for each block, in any order, from several threads.
+    threads : int, optional
+        By default as many as there are processors; the file does not depend on it.
+    progress : bool, default False
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    LayoutError, FileExistsError, OSError
+        As `save`.
+    ValueError
+        If `values` has a name that the dataset has not, or a function gives another shape or dtype. What a function
+        raises is passed on. Nothing is left then, nor after Ctrl-C.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from vbsense.data import make_sweep
+    >>> empty = np.broadcast_to(np.float32(0), (3, 40, 50))
+    >>> sweep = make_sweep(empty, [3.0e9, 3.4e9, 3.8e9], pixel_size=1e-7)
+    >>> rows = lambda index: np.broadcast_to(np.float32(index[1].start), [part.stop - part.start for part in index])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load(save_computed(sweep, folder + "/sweep.h5", {"signal": rows})).signal[0, ::20, 0].values.tolist()
+    [0.0, 0.0]
+    """
     path = Path(path)
     refuse_existing(path, overwrite=overwrite)
     variables, attributes = encode(check(dataset))
+    if unknown := sorted(set(values) - set(variables)):
+        raise ValueError(f"values are given for {unknown[0]!r}; the dataset has {', '.join(variables)}")
+    for name, block in values.items():
+        v = variables[name]
+        variables[name] = replace(v, values=Computed(v.values.shape, v.values.dtype, block))
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     attributes = {"software": f"vbsense {vbsense.__version__}", "created": now} | attributes
-    attributes["sha256"] = digest(variables)
     _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        write(temporary, variables, attributes)
+        sha256 = write(temporary, variables, attributes, threads=threads, progress=progress)
         add_seal(temporary)
-        _verify(temporary, path, attributes["sha256"])
+        _verify(temporary, path, sha256)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -119,7 +176,7 @@ def load(path: str | Path) -> xr.Dataset:
     FileNotFoundError: no-such-file.h5 does not exist; check the name and the folder
     """
     path = Path(path)
-    with _opened(path) as (variables, attributes):
+    with opened(path) as (variables, attributes):
         read = {name: Stored(v.dims, v.values[()], v.attrs) for name, v in variables.items()}
         expected = attributes.pop("sha256", None)
         if expected is None:
@@ -151,7 +208,7 @@ def summary(path: str | Path, *, verify: bool = False) -> dict[str, Any]:
         As `load`; but a checksum that does not fit is reported, not raised.
     """
     path = Path(path)
-    with _opened(path, sealed=False) as (stored, attributes):
+    with opened(path, sealed=False) as (stored, attributes):
         sha256 = attributes.pop("sha256", None)
         kinds = {n: {"dims": v.dims, "dtype": str(v.values.dtype)} for n, v in stored.items()}
         return {
@@ -187,7 +244,7 @@ def _remove_leftovers(path: Path) -> None:
 
 def _verify(temporary: Path, path: Path, expected: str) -> None:
     try:
-        with _opened(temporary) as (variables, _):
+        with opened(temporary) as (variables, _):
             sound = digest(variables) == expected
     except LayoutError as error:
         raise OSError(f"{path} cannot be read back ({error}); nothing was kept, use another disk") from error
@@ -200,55 +257,3 @@ def _is_sound(path: Path, variables: Mapping[str, Stored], expected: str | None)
         return seal_fits(path) and digest(variables) == expected
     except OSError:  # HDF5 found a damaged chunk
         return False
-
-
-@contextlib.contextmanager
-def _opened(path: Path, *, sealed: bool = True) -> Iterator[tuple[dict[str, Stored], dict[str, Any]]]:
-    """Variables (not yet read) and attributes of a file that is fit to be read; every error is one line."""
-    _check_beginning(path)
-    try:
-        if sealed and not seal_fits(path):
-            raise LayoutError("it is damaged (its seal does not fit); restore a copy, or convert its spool again")
-        with h5py.File(path, "r", locking="best-effort") as h5:
-            _check_schema(h5)
-            check_structure(h5)
-            yield _variables(h5), read_attributes(h5.attrs)
-    except LayoutError as error:
-        raise LayoutError(f"{path}: {error}") from None
-    except MemoryError:
-        raise
-    except Exception as error:  # HDF5 answers damage with OSError, KeyError, RuntimeError, ValueError and others
-        line = str(error).partition("\n")[0]
-        raise LayoutError(f"{path} is damaged ({line}); restore a copy, or convert its spool again") from None
-
-
-def _check_beginning(path: Path) -> None:
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; check the name and the folder")
-    if not path.is_file():
-        raise LayoutError(f"{path} is not a regular file; give the name of an HDF5 file")
-    with open(path, "rb") as file:
-        beginning = file.read(len(SIGNATURE))
-    if not beginning:
-        raise LayoutError(f"{path} is empty; restore a copy, or convert its spool again")
-    if beginning != SIGNATURE:
-        raise LayoutError(f"{path} is not an HDF5 file (it begins with {beginning!r}); give a file written by vbsense")
-
-
-def _check_schema(h5: h5py.File) -> None:
-    schema = h5.attrs.get("schema")
-    if not isinstance(schema, str) or not schema.startswith("vbsense."):
-        raise LayoutError(f"its schema is {schema!r}: HDF5, but not a file of vbsense; build a dataset with make_sweep")
-
-
-def _variables(h5: h5py.File) -> dict[str, Stored]:
-    with h5netcdf.File(h5, "r") as file:
-        dims = {name: variable.dimensions for name, variable in file.variables.items()}
-    return {name: Stored(dims[name], _values(h5[name]), read_attributes(h5[name].attrs)) for name in dims}
-
-
-def _values(variable: h5py.Dataset) -> Any:
-    """The variable itself, read later; text is short and read at once."""
-    if h5py.check_string_dtype(variable.dtype) is None:
-        return variable
-    return np.asarray(variable.asstr()[()], dtype=object)

@@ -21,6 +21,8 @@ ATTRIBUTES = {
     "camera_gain": "electrons per count",
     "camera_offset": "dark level, counts",
     "read_noise": "read noise of one frame, electron",
+    "excess_noise": "variance of the detected signal over its Poisson variance (2 behind an electron multiplier), 1",
+    "dead_time": "dead time of a photon counter, which is not corrected in the signal, s",
     "current": "magnitude of the current in the conductor, A (the coordinate `polarity` holds its sign)",
     "drive": "drive direction in the defect frame, 3 numbers",
     "sensor_array": "the sensor array as JSON: pitch, shape, origin, rotation, spot size, thickness",
@@ -139,7 +141,10 @@ def _check_positions(dataset: xr.Dataset, name: str) -> None:
 
 
 def _check_attributes(dataset: xr.Dataset) -> None:
-    for name, unit in (("exposure", "s"), ("pixel_size", "m"), ("psf_fwhm", "m"), ("camera_gain", "electron/count")):
+    for name, unit in (
+        ("exposure", "s"), ("pixel_size", "m"), ("psf_fwhm", "m"), ("camera_gain", "electron/count"),
+        ("excess_noise", "1"), ("dead_time", "s"),
+    ):  # fmt: skip
         check_positive(dataset, name, unit)
     frames = dataset.attrs.get("frames")
     if frames is not None and not (isinstance(frames, Real) and float(frames) >= 0 and float(frames).is_integer()):

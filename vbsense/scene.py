@@ -16,6 +16,19 @@ class Scene(Protocol):
 
     ``rate`` may be called with any arguments in any order and must not change the scene;
     ``expose`` draws the noise of one frame from the generator that it is given.
+
+    A scene may have more, which `vbsense.sims.simulate_sweep` uses where it is there:
+
+    - ``prepare(frequency, *, power, current, temperature=None)`` is called once, before threads ask for blocks: the
+      place for expensive work. `frequency` is a sequence of Hz or None.
+    - ``block_rates(frequency, rows, columns, *, power, current, laser=1.0, temperature=None, shift=(0.0, 0.0))`` gives
+      the electrons per second of a block, ``(nf, rows, columns)``, the same as ``rate`` gives there. `rows` and
+      `columns` are slices, `laser` is one number or (nf,), `shift` (2,) or (nf, 2) m. It is called from several
+      threads at once.
+    - ``truth(current)`` gives what a measurement should find: name, which begins with ``truth_``, to dimensions,
+      values and unit. It is attached to the sweep.
+    - ``drift`` is what the set-up does by itself while time passes: ``laser(t)`` and ``shift(t)``, see
+      `vbsense.sims.Drift`. It is for who runs a measurement; the other functions are told laser and shift.
     """
 
     @property

@@ -67,11 +67,17 @@ def header(rig: Rig, plan: Plan, attributes: dict[str, Any]) -> dict[str, Any]:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": plan.seed,
             "reference": plan.reference,
-            "attributes": attributes,
+            "attributes": noise_of(camera) | attributes,
             "snapshot": rig.snapshot(),
             "plan": plan.as_dict(),
         }
     )
+
+
+def noise_of(camera: Any) -> dict[str, float]:
+    """What a camera adds to shot noise, for those who weigh its data; most add nothing."""
+    excess = float(getattr(camera, "excess_noise", 1.0))
+    return {} if excess == 1.0 else {"excess_noise": excess}
 
 
 def plain(value: Any) -> Any:

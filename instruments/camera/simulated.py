@@ -2,7 +2,7 @@
 
 | what | command |
 |---|---|
-| sensor | ``SENS:SHAP?`` ``SENS:PIX?`` ``SENS:GAIN?`` ``SENS:OFFS?`` ``SENS:NOIS?`` ``SENS:SAT?`` |
+| sensor | ``SENS:SHAP?`` ``SENS:PIX?`` ``SENS:GAIN?`` ``SENS:OFFS?`` ``SENS:NOIS?`` ``SENS:EXC?`` ``SENS:SAT?`` |
 | sequence | ``ARM frames,seconds`` |
 | next frame | ``FETC?``: a block with counter (8 bytes), start (8 bytes, s), counts (2 bytes each) |
 | end | ``ABOR;*OPC?`` |
@@ -27,6 +27,7 @@ SENSOR = {
     "gain": ("SENS:GAIN?", "electron"),
     "offset": ("SENS:OFFS?", "count"),
     "read_noise": ("SENS:NOIS?", "electron"),
+    "excess_noise": ("SENS:EXC?", "1"),
     "saturation": ("SENS:SAT?", "count"),
 }
 
@@ -60,6 +61,7 @@ class SimulatedCamera(Instrument):
         sensor = {key: number(self.ask(command), command) for key, (command, _) in SENSOR.items()}
         self.pixel_size, self.gain = sensor["pixel_size"], sensor["gain"]
         self.offset, self.read_noise = sensor["offset"], sensor["read_noise"]
+        self.excess_noise = sensor["excess_noise"]
         self.saturation = int(sensor["saturation"])
         self.add_parameter("sensor", get_cmd=lambda: {"shape": self.shape} | sensor)
         self.add_parameter("exposure", get_cmd=None, set_cmd=None, unit="s", initial_cache_value=None)

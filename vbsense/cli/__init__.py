@@ -8,17 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from vbsense import __version__
-from vbsense.cli import acquire, demo, fit, info, map_, recover, simulate, spectrum
+from vbsense.cli import acquire, demo, fit, forecast, info, map_, recover, simulate, spectrum
 
 __all__ = ["build_parser", "main"]
 
-COMMANDS = (demo, simulate, acquire, fit, map_, spectrum, info, recover)
+COMMANDS = (demo, simulate, forecast, acquire, fit, map_, spectrum, info, recover)
 
 DESCRIPTION = "Magnetic imaging with boron-vacancy spins in hBN: simulate, acquire, analyse."
 EPILOG = """\
 start here:
   vbsense demo                                    the whole way, about 15 seconds
   vbsense simulate gold_wire_nanoarray sweep.h5   a synthetic sweep
+  vbsense forecast gold_wire_nanoarray            what it will reach, before it is made
   vbsense fit sweep.h5                            -> fit.h5
   vbsense map fit.h5                              -> field.h5
   vbsense info field.h5                           what is in a file

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vbsense.cli.options import add_measurement, frequencies, refuse_existing
+from vbsense.cli.options import refuse_existing
+from vbsense.cli.scenes import add_scene_options, plan_of
 
 
 def add(subparsers: argparse._SubParsersAction) -> None:
@@ -20,33 +21,31 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         "Every frame goes to a spool on disk first; `vbsense recover` makes a file of a run that was cut off.",
     )
     parser.add_argument(
-        "--simulated", metavar="SCENE", required=True, help="on a simulated rig that looks at this preset"
+        "--simulated", metavar="SCENE", required=True, help="on a simulated rig that looks at this scene file or preset"
     )
     parser.add_argument("out", metavar="OUT.h5", help="file to write")
     parser.add_argument("--run", dest="folder", metavar="DIR", help="folder of the spool (default: OUT.run)")
     parser.add_argument("--keep-run", action="store_true", help="keep the spool after the file is verified")
     parser.add_argument("--force", action="store_true", help="replace OUT.h5")
-    add_measurement(parser)
+    add_scene_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Acquire, then move the verified file to its place."""
-    from vbsense import sims
-
     out = refuse_existing(args.out, args.force)
     folder = Path(args.folder) if args.folder else out.with_suffix(".run")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(
             f"{folder} holds an earlier run; save it with `vbsense recover {folder} OUT.h5`, or give another --run"
         )
-    grid = frequencies(args.frequencies)
-    scene = sims.preset(args.simulated, current=abs(args.current) or 1e-3)
-    currents = (args.current, -args.current) if args.current else ()
-    sweep = measure(
-        scene, grid, folder, out, seed=args.seed, keep_run=args.keep_run, exposure=args.exposure, power=args.power,
-        averages=args.averages, currents=currents,
-    )  # fmt: skip
+    off = args.current == 0  # unlike a simulated sweep, one on the rig may leave the current off
+    args.current = None if off else args.current
+    scene, _, measured = plan_of(args.simulated, args)
+    grid, pair = measured.pop("frequency"), measured.pop("currents")
+    nominal = abs(scene.conductor.current)
+    currents = () if off else pair or (nominal, -nominal)
+    sweep = measure(scene, grid, folder, out, keep_run=args.keep_run, currents=currents, **measured)
     print(f"{out}: {', '.join(f'{n} {d}' for d, n in sweep['signal'].sizes.items())}")
     return 0
 

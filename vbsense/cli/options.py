@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_measurement", "frequencies", "quantity", "refuse_existing", "seed"]
+from vbsense.quantities import parse_quantity
 
-_PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*")
+__all__ = ["add_measurement", "frequencies", "quantity", "refuse_existing", "seed"]
 
 
 def quantity(unit: str) -> Any:
@@ -20,7 +17,7 @@ def quantity(unit: str) -> Any:
     Parameters
     ----------
     unit : str
-        "Hz", "s", "A", "m" or "dBm" (which takes no prefix).
+        As for `vbsense.quantities.parse_quantity`.
 
     Returns
     -------
@@ -34,22 +31,10 @@ def quantity(unit: str) -> Any:
     """
 
     def parse(text: str) -> float:
-        match = _NUMBER.fullmatch(text)
-        example = {"Hz": "2.97GHz", "s": "500ms", "A": "1mA", "dBm": "15dBm"}.get(unit, f"1{unit}")
-        if match is None:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number with a unit; write for example {example}")
-        number, given = match.groups()
-        if not given:
-            raise argparse.ArgumentTypeError(f"{text!r} has no unit; write for example {example}")
-        prefix = given[: -len(unit)] if given.endswith(unit) else None
-        if prefix is None or prefix not in (_PREFIX if unit != "dBm" else ("",)):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} has the unit {given!r}; it must be in {unit}, for example {example}"
-            )
-        value = float(number) * _PREFIX[prefix]
-        if not math.isfinite(value):
-            raise argparse.ArgumentTypeError(f"{text!r} is not finite")
-        return value
+        try:
+            return parse_quantity(text, unit)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     parse.__name__ = f"quantity in {unit}"
     return parse
@@ -82,7 +67,7 @@ def add_measurement(parser: argparse.ArgumentParser) -> None:
         type=quantity("A"),
         default=1e-3,
         metavar="I",
-        help="in the wire, at +I and -I (default 1mA)",
+        help="in the conductor, at +I and -I (default 1mA)",
     )
     group.add_argument("--averages", type=int, default=4, metavar="N", help="sweeps that are averaged (default 4)")
     group.add_argument("--seed", type=seed, default=0, metavar="N", help="of the noise (default 0)")

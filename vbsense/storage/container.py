@@ -1,96 +1,171 @@
-"""Writes the HDF5 file itself, with chunks that hold all frequencies of a few pixels.
+"""Writes the HDF5 file itself, block by block, with chunks that hold all frequencies of a few pixels.
 
-A disk that runs full inside HDF5 ends in a crash of the interpreter at exit. So HDF5 writes through
-a file object that never fails towards it, and the error is raised when HDF5 has let go of the file.
+Blocks are made, hashed and packed in threads; HDF5 only appends them. A disk that runs full inside HDF5
+ends in a crash of the interpreter at exit. So HDF5 writes through a file object that never fails towards
+it, and the error is raised when HDF5 has let go of the file. For the same reason HDF5 works in a thread
+of its own: Python raises Ctrl-C in the main thread only, never inside HDF5.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import h5netcdf
 import h5py
+import numpy as np
 
 from vbsense.storage import durable
-from vbsense.storage.stored import Stored
+from vbsense.storage.blocks import chunks
+from vbsense.storage.ordered import in_order, thread_count
+from vbsense.storage.packing import PIPELINE, pack
+from vbsense.storage.stored import Stored, block_digest, digest, indices
 
-__all__ = ["chunks", "write"]
-
-MAX_CHUNK = 1 << 24  # bytes
-_LENGTH = {"y": 32, "x": 32, "site": 1024}
-_WHOLE = {"frequency", "component", "parameter", "parameter2"}
+__all__ = ["write"]
 
 
-def chunks(dims: tuple[str, ...], shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Lengths of a chunk: all frequencies, 32 rows, 32 columns, and 1 of each leading dimension.
+def write(
+    path: Path,
+    variables: Mapping[str, Stored],
+    attributes: Mapping[str, Any],
+    *,
+    threads: int | None = None,
+    progress: bool = False,
+) -> str:
+    """Write variables and attributes to the new file `path`, and sync it.
 
     Parameters
     ----------
-    dims : tuple of str
-        Names of the dimensions.
-    shape : tuple of int
-        Their lengths.
-    itemsize : int
-        Bytes of one value.
+    path : Path
+        Must not exist.
+    variables : mapping of str to Stored
+        What is `Computed` is computed on the way, each block once.
+    attributes : mapping
+        Of the file; ``sha256`` is added.
+    threads : int, optional
+        How many make and pack blocks; by default as many as there are processors. The file does not depend on it.
+    progress : bool, default False
+        Show a progress bar.
 
     Returns
     -------
-    tuple of int
-        One length for each dimension; halved in space until a chunk has at most 16 MiB.
-
-    Examples
-    --------
-    >>> chunks(("polarity", "frequency", "y", "x"), (2, 101, 512, 20), 4)
-    (1, 101, 32, 20)
-    """
-    if len(dims) == 1:
-        return (min(shape[0], MAX_CHUNK // itemsize),)
-    lengths = [n if dim in _WHOLE else min(n, _LENGTH.get(dim, 1)) for dim, n in zip(dims, shape, strict=True)]
-    while math.prod(lengths) * itemsize > MAX_CHUNK and max(lengths) > 1:
-        space = [k for k, dim in enumerate(dims) if dim in _LENGTH and lengths[k] > 1] or range(len(dims))
-        longest = max(space, key=lambda k: lengths[k])
-        lengths[longest] = (lengths[longest] + 1) // 2
-    return tuple(lengths)
-
-
-def write(path: Path, variables: Mapping[str, Stored], attributes: Mapping[str, Any]) -> None:
-    """Write variables and attributes to the new file `path`, and sync it.
+    str
+        The checksum ``sha256`` of the variables, see `digest`.
 
     Raises
     ------
     OSError
         If the disk is full or fails; the file is then incomplete.
     """
-    with _SteadyFile(path, "x+") as file:
-        bounds = ("v110", "v110")  # readable by HDF5 1.10, which other programs still use
-        with h5py.File(file, "w", libver=bounds, track_order=True) as h5, h5netcdf.File(h5, "w") as nc:
-            for v in variables.values():
-                nc.dimensions.update(
-                    {d: n for d, n in zip(v.dims, v.values.shape, strict=True) if d not in nc.dimensions}
-                )
-            for name, v in variables.items():
-                nc.create_variable(name, v.dims, data=v.values, **_options(v))
-                # h5py keeps numbers and arrays of one number apart, h5netcdf does not.
-                h5[name].attrs.update(v.attrs)
-            h5.attrs.update(attributes)
+    stop = threading.Event()
+    work = _Writing(path, variables, attributes, thread_count(threads), progress, stop)
+    with ThreadPoolExecutor(1) as own_thread:
+        future = own_thread.submit(work.run)
+        try:
+            while not future.done():
+                wait([future], timeout=0.2)  # Windows does not interrupt a longer wait
+            return future.result()
+        except BaseException:
+            stop.set()  # at Ctrl-C the file is closed in good order before this function is left
+            raise
+
+
+class _Writing:
+    """One file that is being written."""
+
+    def __init__(
+        self,
+        path: Path,
+        variables: Mapping[str, Stored],
+        attributes: Mapping[str, Any],
+        threads: int,
+        progress: bool,
+        stop: threading.Event,
+    ) -> None:
+        self.path, self.variables, self.attributes = path, variables, attributes
+        self.threads, self.progress, self.stop = threads, progress, stop
+
+    def run(self) -> str:
+        """Write it all; raises what went wrong after HDF5 has closed the file."""
+        with _SteadyFile(self.path, "x+") as file:
+            bounds = ("v110", "v110")  # readable by HDF5 1.10, which other programs still use
+            with h5py.File(file, "w", libver=bounds, track_order=True) as h5:
+                with h5netcdf.File(h5, "w") as nc:
+                    self._declare(h5, nc)
+                sha256 = self._fill(h5, file)
+                h5.attrs.update(dict(self.attributes) | {"sha256": sha256})
+            self._check(file)
+            durable.sync_file(file.fileno())
+        return sha256
+
+    def _declare(self, h5: h5py.File, nc: Any) -> None:
+        for v in self.variables.values():
+            nc.dimensions.update({d: n for d, n in zip(v.dims, v.values.shape, strict=True) if d not in nc.dimensions})
+        for name, v in self.variables.items():
+            nc.create_variable(name, v.dims, **_options(v))
+            # h5py keeps numbers and arrays of one number apart, h5netcdf does not.
+            h5[name].attrs.update(v.attrs)
+
+    def _fill(self, h5: h5py.File, file: _SteadyFile) -> str:
+        digests = dict.fromkeys(self.variables, b"")
+        for name, v in self.variables.items():
+            steps = indices(v)
+            threads = min(self.threads, len(steps) or 1)
+            with contextlib.closing(in_order(_prepare(v), steps, threads=threads)) as work:
+                for start, block, found in self._shown(name, work, len(steps)):
+                    if isinstance(block, bytes):
+                        h5[name].id.write_direct_chunk(start, block)
+                    else:
+                        h5[name][...] = block
+                    digests[name] += found
+                    self._check(file)
+        return digest(self.variables, digests)
+
+    def _shown(self, name: str, work: Iterator[Any], steps: int) -> Iterable[Any]:
+        """The same with a progress bar for each variable that has more than one block, if one was asked for."""
+        if not self.progress or steps < 2:
+            return work
+        from tqdm import tqdm
+
+        return tqdm(work, total=steps, desc=name, unit="block")
+
+    def _check(self, file: _SteadyFile) -> None:
+        if self.stop.is_set():
+            raise InterruptedError("writing was stopped")
         if file.failure is not None:
-            message = f"{path.parent}: {file.failure.strerror}; free space there or choose another folder"
+            message = f"{self.path.parent}: {file.failure.strerror}; free space there or choose another folder"
             raise OSError(file.failure.errno, message) from None
-        durable.sync_file(file.fileno())
+
+
+def _prepare(variable: Stored) -> Any:
+    """What turns an index into (start, packed bytes or plain values, digest)."""
+    values, lengths = variable.values, _chunks(variable)
+
+    def prepare(index: tuple[slice, ...]) -> tuple[tuple[int, ...], Any, bytes]:
+        block = np.asarray(values[index])
+        packed = block if lengths is None else pack(block, lengths)
+        return tuple(part.start for part in index), packed, block_digest(block)
+
+    return prepare
+
+
+def _chunks(variable: Stored) -> tuple[int, ...] | None:
+    values = variable.values
+    if values.dtype.kind == "O" or not variable.dims or 0 in values.shape:
+        return None
+    return chunks(variable.dims, tuple(values.shape), values.dtype.itemsize)
 
 
 def _options(variable: Stored) -> dict[str, Any]:
-    values = variable.values
-    if values.dtype.kind == "O":
+    if variable.values.dtype.kind == "O":
         return {"dtype": h5py.string_dtype()}
-    if values.ndim == 0 or values.size == 0:
-        return {"dtype": values.dtype}
-    packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-    return {"dtype": values.dtype, "chunks": chunks(variable.dims, values.shape, values.dtype.itemsize)} | packing
+    lengths = _chunks(variable)
+    return {"dtype": variable.values.dtype} | ({} if lengths is None else {"chunks": lengths} | PIPELINE)
 
 
 class _SteadyFile(io.FileIO):

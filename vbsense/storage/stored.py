@@ -7,7 +7,7 @@ does it; coordinates that are no dimension are listed in the attribute ``coordin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 import xarray as xr
 
 from vbsense.data import LayoutError
+from vbsense.storage.blocks import blocks
 
-__all__ = ["Stored", "decode", "digest", "encode", "read_attributes"]
+__all__ = ["Computed", "Stored", "block_digest", "decode", "digest", "encode", "indices", "read_attributes"]
 
 # xarray and HDF5 give these a meaning of their own.
 RESERVED = {"CLASS", "DIMENSION_LIST", "NAME", "REFERENCE_LIST", "_FillValue", "_NCProperties", "_Netcdf4Coordinates"}
@@ -26,11 +27,28 @@ _OURS = {"coordinates", "dtype"}
 
 @dataclass(frozen=True)
 class Stored:
-    """A variable as a file holds it; `values` is an array, or a variable of an open file."""
+    """A variable as a file holds it; `values` is an array, a variable of an open file, or `Computed`."""
 
     dims: tuple[str, ...]
     values: Any
     attrs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Values that do not exist yet: `block` makes those of one index of `indices`, in any thread and any order."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    block: Callable[[tuple[slice, ...]], np.ndarray]
+
+    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
+        values = np.asarray(self.block(index))
+        shape = tuple(part.stop - part.start for part in index)
+        if values.shape != shape or values.dtype != self.dtype:
+            received = f"{values.dtype} {values.shape}"
+            raise ValueError(f"a function of values gave {received}; at {index} it must give {self.dtype} {shape}")
+        return values
 
 
 def encode(dataset: xr.Dataset) -> tuple[dict[str, Stored], dict[str, Any]]:
@@ -48,16 +66,27 @@ def encode(dataset: xr.Dataset) -> tuple[dict[str, Stored], dict[str, Any]]:
     return variables, attributes
 
 
-def decode(variables: Mapping[str, Stored], attributes: Mapping[str, Any]) -> xr.Dataset:
-    """The dataset that `encode` took apart; values are read into memory."""
-    beside = str(attributes.get("coordinates", "")).split()
-    arrays = {name: xr.Variable(v.dims, _decode_values(v), _without(v.attrs, _OURS)) for name, v in variables.items()}
+def decode(
+    variables: Mapping[str, Stored], attributes: Mapping[str, Any], lazy: Mapping[str, xr.Variable] | None = None
+) -> xr.Dataset:
+    """The dataset that `encode` took apart; values are read into memory, except for those given as `lazy`."""
+    beside, lazy = str(attributes.get("coordinates", "")).split(), lazy or {}
+    arrays = {name: lazy[name].copy(deep=False) if name in lazy else _decode(v) for name, v in variables.items()}
+    for name, v in variables.items():
+        arrays[name].attrs = _without(v.attrs, _OURS)
     dataset = xr.Dataset(arrays, attrs=_without(attributes, _OURS))
     return dataset.set_coords([name for name in beside if name in arrays])
 
 
-def digest(variables: Mapping[str, Stored]) -> str:
-    """SHA-256 over names, dimensions, types, shapes and bytes of all variables, in hexadecimal.
+def digest(variables: Mapping[str, Stored], known: Mapping[str, bytes] | None = None) -> str:
+    """SHA-256 over names, dimensions, types, shapes and the blocks of all variables, in hexadecimal.
+
+    Parameters
+    ----------
+    variables : mapping of str to Stored
+        Their values are taken block by block, so that a file is verified without holding it.
+    known : mapping of str to bytes, optional
+        Variables whose blocks were seen before: `block_digest` of each of them, joined in order.
 
     Examples
     --------
@@ -65,15 +94,30 @@ def digest(variables: Mapping[str, Stored]) -> str:
     >>> digest({"a": one}) == digest({"a": one}), digest({"a": one}) == digest({"b": one})
     (True, False)
     """
-    total = hashlib.sha256()
+    total, known = hashlib.sha256(), known or {}
     for name in sorted(variables):
         v = variables[name]
         kind = "text" if v.values.dtype.kind in "OU" else v.values.dtype.newbyteorder("<").str
         total.update(repr((name, v.dims, kind, tuple(v.values.shape))).encode())
-        # Slab by slab: a file is verified without holding it. Chunks have length 1 in leading dimensions.
-        for index in np.ndindex(v.values.shape[:-3]):
-            total.update(_bytes(np.asarray(v.values[index])))
+        if name in known:
+            total.update(known[name])
+        else:
+            for index in indices(v):
+                total.update(block_digest(np.asarray(v.values[index])))
     return total.hexdigest()
+
+
+def indices(variable: Stored) -> list[tuple[slice, ...]]:
+    """Indices of the blocks of a variable; text is one block."""
+    values = variable.values
+    if values.dtype.kind in "OU":
+        return [(slice(None),) * len(variable.dims)]
+    return list(blocks(variable.dims, tuple(values.shape), values.dtype.itemsize))
+
+
+def block_digest(values: np.ndarray) -> bytes:
+    """SHA-256 of the bytes of one block, little-endian and in C order."""
+    return hashlib.sha256(_bytes(values)).digest()
 
 
 def read_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,11 +152,13 @@ def _encode_variable(name: str, variable: xr.Variable) -> Stored:
     return Stored(tuple(map(str, variable.dims)), values, attrs)
 
 
-def _decode_values(variable: Stored) -> np.ndarray:
+def _decode(variable: Stored) -> xr.Variable:
     values = np.asarray(variable.values[()])
     if values.dtype.kind == "O":
-        return values.astype(str)
-    return values.astype(bool) if variable.attrs.get("dtype") == "bool" else values
+        values = values.astype(str)
+    elif variable.attrs.get("dtype") == "bool":
+        values = values.astype(bool)
+    return xr.Variable(variable.dims, values)
 
 
 def _encode_attributes(where: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:

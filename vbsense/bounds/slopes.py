@@ -1,4 +1,4 @@
-"""Sensitivities and bounds: what a resonance of given shape and brightness can tell about the field."""
+"""One line: its slope sensitivity, and how well its centre can be known."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from vbsense.defect import VB14N, Defect
+from vbsense.lineshape import Model, get_model
 
-__all__ = ["SLOPE_FACTOR", "line_position_error", "slope_sensitivity"]
+__all__ = ["SLOPE_FACTOR", "line_position_error", "slope_sensitivity", "steepest_slope"]
 
 # Dreau et al., Phys. Rev. B 84, 195204 (2011); Barry et al., arXiv:1903.08176: width over largest slope.
 SLOPE_FACTOR = {"lorentzian": 4 / (3 * np.sqrt(3)), "gaussian": np.sqrt(np.e / (8 * np.log(2)))}
@@ -78,3 +79,35 @@ def _factor(table: dict[str, float], shape: str) -> float:
     if shape not in table:
         raise ValueError(f"shape is {shape!r}; known are {', '.join(sorted(table))}")
     return table[shape]
+
+
+def steepest_slope(model: str | Model, fwhm: float) -> float:
+    """Largest slope of one line of unit contrast, of any shape.
+
+    Parameters
+    ----------
+    model : str or Model
+        With parameters fwhm and contrast, or fwhm_lower and contrast_lower.
+    fwhm : float
+        Full width at half maximum (Hz); of one line of a comb.
+
+    Returns
+    -------
+    float
+        1/Hz; ``1 / (slope gamma contrast sqrt(rate))`` is the slope sensitivity.
+
+    Examples
+    --------
+    >>> round(1 / steepest_slope("gaussian", 150e6) / 150e6, 3)
+    0.7
+    """
+    model = get_model(model)
+    if not (np.isfinite(fwhm) and fwhm > 0):
+        raise ValueError(f"fwhm is {fwhm!r}; it must be a positive width in Hz")
+    center = 3.47e9
+    reach = 2 * max(fwhm, 2 * (model.scale or 0.0))
+    frequency = center + np.linspace(-reach, reach, 8001)
+    one = {"offset": 1.0, "contrast": 1.0, "contrast_lower": 1.0, "contrast_upper": 0.0}
+    one |= {name: center for name in model.positions} | {n: fwhm for n in model.parameters if n.startswith("fwhm")}
+    p = [one.get(name, rest) for name, rest in zip(model.parameters, model.middle, strict=True)]
+    return float(np.abs(np.gradient(model.evaluate(frequency, np.array(p)), frequency)).max())

@@ -1,0 +1,57 @@
+"""Errors of the conductor below the sites."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from vbsense.bounds import conductor_bound
+from vbsense.sims.forecasts.plan import Plan
+from vbsense.sims.forecasts.sites import Seen
+
+__all__ = ["wire_errors"]
+
+_MOST = 10_000  # sites whose field is followed; of larger arrays those next to the middle
+
+
+def wire_errors(scene: Any, plan: Plan, seen: Seen) -> dict[str, tuple[float, float]]:
+    """Value and error of current, position, width, stand-off and offset, all free together.
+
+    The noise of neighbours is correlated by unmixing, and a field that is smooth over them is told by what they have
+    in common: the full covariance counts.
+    """
+    conductor = _with_current(scene.conductor, plan.current(scene))
+    x, y = scene.array.x, scene.array.y
+    distance = np.maximum(np.abs(x - np.median(x)), np.abs(y - np.median(y)))
+    near = np.sort(np.argsort(distance, kind="stable")[:_MOST])
+    near = near[np.isfinite(seen.per_electron[near])]
+    places = (x[near], y[near])
+
+    def precision(rows: np.ndarray) -> np.ndarray:
+        # What is not followed tells nothing of the field: its light counts as known.
+        light = np.zeros((len(rows), x.size))
+        light[:, near] = rows / seen.per_electron[near]
+        return seen.unmixed.precision(light)[:, near] / seen.per_electron[near]
+
+    free = ["current", "position", *(["width"] if _has_width(conductor) else []), "standoff", "offset"]
+    bound = conductor_bound(
+        conductor,
+        lambda field: scene.array.average(field, standoff=scene.standoff, order=(4, 2), at=places),
+        error=precision, free=free, length=scene.standoff,
+    )  # fmt: skip
+    values = {"current": conductor.current, "position": 0.0, "standoff": scene.standoff, "offset": 0.0}
+    return {n: (float(values.get(n, getattr(conductor, n, 0.0))), e) for n, e in bound.errors.items()}
+
+
+def _with_current(conductor: Any, current: float) -> Any:
+    if not current:
+        raise ValueError("no current flows")
+    if hasattr(conductor, "scaled"):
+        return conductor.scaled(current / conductor.current)
+    return replace(conductor, current=current)
+
+
+def _has_width(conductor: Any) -> bool:
+    return isinstance(getattr(conductor, "width", None), float)

@@ -1,0 +1,1 @@
+"""What scenes are made of: spectra of many sites, light, microscope, drift."""
