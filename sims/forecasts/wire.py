@@ -23,7 +23,9 @@ def wire_errors(scene: Any, plan: Plan, seen: Seen) -> dict[str, tuple[float, fl
     in common: the full covariance counts.
     """
     conductor = _with_current(scene.conductor, plan.current(scene))
-    x, y = scene.array.x, scene.array.y
+    x, y, unmixed = scene.array.x, scene.array.y, seen.unmixed
+    if unmixed is None:
+        raise ValueError("the scene has no spots to unmix")
     distance = np.maximum(np.abs(x - np.median(x)), np.abs(y - np.median(y)))
     near = np.sort(np.argsort(distance, kind="stable")[:_MOST])
     near = near[np.isfinite(seen.per_electron[near])]
@@ -33,7 +35,7 @@ def wire_errors(scene: Any, plan: Plan, seen: Seen) -> dict[str, tuple[float, fl
         # What is not followed tells nothing of the field: its light counts as known.
         light = np.zeros((len(rows), x.size))
         light[:, near] = rows / seen.per_electron[near]
-        return seen.unmixed.precision(light)[:, near] / seen.per_electron[near]
+        return unmixed.precision(light)[:, near] / seen.per_electron[near]
 
     free = ["current", "position", *(["width"] if _has_width(conductor) else []), "standoff", "offset"]
     bound = conductor_bound(
