@@ -151,7 +151,11 @@ def test_antenna_current():
         (lambda: omega(1e-4, 2e-5, 1e-6, I, opening=3e-4, lead_length=1e-3), "opening is 0.0003 m"),
         (lambda: omega(1e-5, 2.5e-5, 1e-6, I, opening=1e-4, lead_length=1e-3), "opening|segment"),
         (lambda: omega(1e-4, 2e-5, 1e-6, I, opening=4e-5, lead_length=1e-3, sides=4), "sides is 4"),
-        (lambda: drive_field([], [0, 0, 0]), "0 antennas"),
+        (lambda: omega(1e-4, "20 um", 1e-6, I, opening=4e-5, lead_length=1e-3), "width: received '20 um'"),
+        (lambda: antenna_current(4000.0), "power is 4000 dBm, above 60; 1 mW is 0 dBm"),
+        (lambda: antenna_current(10.0, reflection="open"), "reflection is 'open'"),
+        (lambda: drive_field(Loop((0, 0, 0), 1e-5, I), [0, 0, 0], phases="a"), "phases: received 'a'"),
+        (lambda: drive_field([], [0, 0, 0]), "antennas is empty"),
         (lambda: drive_field(Loop((0, 0, 0), 1e-5, I), [0, 0, 0], phases=[0, 1]), "for 1 antennas"),
         (lambda: antenna_current(np.nan), "power: received nan"),
         (lambda: antenna_current(10.0, reflection=2), "reflection is 2; at most 1"),
@@ -161,3 +165,8 @@ def test_antenna_current():
 def test_refusals(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_what_is_no_antenna_is_refused():
+    with pytest.raises(TypeError, match="antennas is 3; give a conductor or a list"):
+        drive_field(3, [0, 0, 0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vbsense import currents
-from vbsense.currents import Bar, Conductor, Loop, Placed, Polyline, Ribbon, Sum, Wedge
+from vbsense.currents import Bar, Conductor, CurrentSheet, Loop, Placed, Polyline, Ribbon, Sum, Wedge
 
 I = 1e-3
 LONG = ((0.0, -1.0, 0.0), (0.0, 1.0, 0.0))
@@ -20,8 +20,11 @@ SIMPLE = [
     Wedge((0, 0, 0), (0, 1e-6, 0), (2e-6, 0, 0), 1e-7, I),
     Loop((0, 0, 1e-6), 1e-5, I, (1, 2, 3)),
 ]
+SHEET = CurrentSheet([[1.0, 2.0], [3.0, 4.0]], [[0.0, -5.0], [6.0, 7.0]], 2e-6, 1e-6, thickness=1e-7)
 ALL = [
     *SIMPLE,
+    SHEET,
+    Placed(Sum([Placed(SHEET, (1e-6, 0, 0)), SIMPLE[4]], current=2.0), (0, 1e-6, 0), currents.turn(-0.4)),
     Sum([*SIMPLE, Sum(SIMPLE)]),
     Placed(SIMPLE[2], (1e-6, 2e-6, 0), currents.turn(0.3, axis=(1, 1, 0))),
     currents.arc((0, 0, 0), 1e-5, 0.0, 1.0, I, deviation=1e-8),
@@ -53,6 +56,27 @@ def test_bad_points_stay_alone(conductor):
     for wrong in (1.0, [1.0, 2.0], np.zeros((3, 2))):
         with pytest.raises(ValueError, match="points: received shape"):
             conductor.field(wrong)
+    for wrong in ("here", [["1", "2", "3"]], [[1, 2, 3], [4, 5]], [[1j, 0, 0]]):
+        with pytest.raises(ValueError, match=r"points: received .*; give real numbers: coordinates in m"):
+            conductor.field(wrong)
+
+
+@pytest.mark.parametrize("conductor", ALL, ids=name)
+def test_any_array_of_points_will_do(conductor):
+    """Lists, single precision, read-only, every other row, Fortran order: the field of the same numbers, writable."""
+    points = 1e-5 * np.random.default_rng(1).normal(size=(8, 3))
+    B = conductor.field(points)
+    single, locked = points.astype(np.float32), points.copy()
+    locked.setflags(write=False)
+    np.testing.assert_array_equal(conductor.field(points.tolist()), B)
+    np.testing.assert_array_equal(conductor.field(locked), B)
+    np.testing.assert_array_equal(conductor.field(np.asfortranarray(points)), B)
+    np.testing.assert_allclose(conductor.field(points[::-2]), B[::-2], rtol=1e-9)
+    np.testing.assert_array_equal(conductor.field(single), conductor.field(single.astype(float)))
+    assert conductor.field(single).dtype == float
+    assert conductor.field(points[0]).shape == (3,)
+    assert conductor.field(np.zeros((2, 0, 3))).shape == (2, 0, 3)
+    B[0] = 0.0
 
 
 @pytest.mark.parametrize("conductor", ALL, ids=name)
@@ -91,14 +115,18 @@ def test_far_away_and_on_its_own_corners_the_field_is_finite(conductor):
         (lambda: Polyline(np.zeros((3, 2)), I), r"vertices: received shape \(3, 2\)"),
         (lambda: Polyline([(0, 0, 0), (0, np.nan, 0)], I), r"corner 1 is \[0.0, nan, 0.0\]; give finite"),
         (lambda: Polyline([(0, 0, 0), (1, 0, 0), (1, 0, 0)], I), "corners 1 and 2 are both .* leave one"),
+        (lambda: Polyline([(0, 0, 0), (1, 1)], I), "vertices: received .*; give real numbers: corners of shape"),
+        (lambda: Polyline([("a", 0, 0), (1, 1, 1)], I), "vertices: received .*; give real numbers"),
+        (lambda: Bar("here", (0, 1, 0), 1e-6, 1e-7, I), "start: received 'here'; give real numbers: x, y, z, in m"),
+        (lambda: Polyline(LONG, True), "current: received True"),
         (lambda: Polyline(LONG, np.inf), "current: received inf; give one finite number, in A"),
         (lambda: Ribbon(*LONG, [1e-6, 2e-6], I), "width: received .* one finite number above zero, in m"),
         (lambda: Ribbon(*LONG, 0.0, I), "width: received 0.0; give one finite number above zero, in m"),
         (lambda: Ribbon((0, 0), (1, 1), 1e-6, I), r"start: received \[0.0, 0.0\]; give three finite numbers"),
         (lambda: Bar(*LONG, 1e-6, -1e-9, I), "thickness: received -1e-09"),
         (lambda: Bar(*LONG, 1e-6, 0, I), "thickness: received 0; give one finite number above zero, in m"),
-        (lambda: Bar(*LONG, 1, 1e-7, I), r"width is 1 m, .* did you mean 1e-06 \(1 um\)\?"),
-        (lambda: Bar(*LONG, 1e-6, 100.0, I), r"thickness is 100 m, .* did you mean 0.0001 \(100 um\)\?"),
+        (lambda: Bar(*LONG, 1, 1e-7, I), r"width is 1 m, .* did you mean 1e-06 \(1 um\)"),
+        (lambda: Bar(*LONG, 1e-6, 100.0, I), r"thickness is 100 m, .* did you mean 0.0001 \(100 um\)"),
         (lambda: Ribbon(*LONG, 0.051, I), "width is 0.051 m, above the 0.05 m"),
         (lambda: Bar(*LONG, "1 um", 1e-7, I), "width: received '1 um'; give one finite number"),
         (lambda: Wedge((0, 0, 0), (0, 1e-6, 0), (1e-6, 1e-6, 0), 1e-7, I), "along and across make an angle"),

@@ -153,6 +153,10 @@ def test_a_placed_circuit_obeys_the_laws():
         (lambda: Placed(Loop((0, 0, 0), 1e-6, 1.0), rotation=-np.eye(3)), ValueError, "mirrors"),
         (lambda: turn(1.0, axis=(0, 0, 0)), ValueError, "axis is zero"),
         (lambda: turn(np.inf), ValueError, "angle: received inf"),
+        (lambda: turn(90), ValueError, r"angle is 90 rad, more than two turns; convert degrees: np.radians\(90\)"),
+        (lambda: turn(1.0, axis="z"), ValueError, "axis: received 'z'; give real numbers"),
+        (lambda: Sum(None), TypeError, "parts is None; give a list of conductors"),
+        (lambda: Placed(Loop((0, 0, 0), 1e-6, 1.0), rotation=0.5), ValueError, r"such as turn\(angle\)"),
     ],
 )
 def test_refusals(make, error, message):

@@ -175,7 +175,7 @@ def test_mirror_in_the_plane_of_the_loop():
     [
         (((0, 0, 0), 0.0, I), "radius: received 0.0; give one finite number above zero, in m"),
         (((0, 0, 0), -1e-6, I), "radius: received -1e-06"),
-        (((0, 0, 0), 10.0, I), r"radius is 10 m, .* did you mean 1e-05 \(10 um\)\?"),
+        (((0, 0, 0), 10.0, I), r"radius is 10 m, .* did you mean 1e-05 \(10 um\)"),
         (((0, 0, 0), "10 um", I), "radius: received '10 um'"),
         (((0, 0), 1e-6, I), r"center: received \[0.0, 0.0\]; give three finite numbers"),
         (((0, 0, 0), 1e-6, np.inf), "current: received inf"),

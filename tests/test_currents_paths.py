@@ -187,7 +187,7 @@ def test_a_gentle_zigzag_shorter_than_its_width_is_allowed():
         (lambda: meander(1e-6, T, I, pitch=0.9e-6, length=1e-5, legs=4), "segment 3 is 9e-07 m long|overlap"),
         (lambda: meander(1e-6, T, I, pitch=2e-6, length=1e-5, legs=2.0), "legs is 2.0; it is a whole number"),
         (lambda: u_shape(1e-6, T, I, separation=0.5e-6, length=1e-5), "segment 1 is 5e-07 m long"),
-        (lambda: arc((0, 0, 0), 1e-5, 0.0, 7.0, I), "spans 7 rad"),
+        (lambda: arc((0, 0, 0), 1e-5, 0.0, 7.0, I), r"spans 7 rad.*np.radians\(7\)"),
         (lambda: arc((0, 0, 0), 1e-5, 1.0, 1.0, I), "spans 0 rad"),
         (lambda: arc((0, 0, 0), 1e-5, 0.0, 1.0, I, deviation=0), "deviation: received 0"),
         (lambda: arc((0, 0, 0), 1e-5, 0.0, 1.0, I, deviation=1e-18), "too many chords"),

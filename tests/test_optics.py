@@ -59,6 +59,14 @@ def test_a_lattice_is_spanned_by_its_two_vectors(pitch, pitch_y, shear, angle, s
     assert array.nearest == pytest.approx(far.min(), rel=1e-6)
 
 
+@pytest.mark.parametrize(("pitch", "pitch_y", "shear"), [(400, 1000, 1.45), (400, 900, -1.2), (900, 250, 0.3)])
+def test_the_nearest_neighbour_of_a_lattice_that_leans_far(pitch, pitch_y, shear):
+    """Several columns, or rows, away from the one in the same column or row."""
+    array = SensorArray(pitch * 1e-9, (4, 6), pitch_y=pitch_y * 1e-9, shear=shear)
+    z = array.x + 1j * array.y
+    assert array.nearest == pytest.approx(np.abs(z[:, None] - z)[~np.eye(24, dtype=bool)].min(), rel=1e-9)
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     pitch=st.floats(5e-7, 1e-4),
@@ -312,6 +320,12 @@ def test_the_image_is_sparse_and_light_outside_the_picture_is_lost():
         (lambda: SensorArray(1e-6, (1, 1), sites=[(0, 0), (1e-6, 0)]), r"shape is \(1, 1\)"),
         (lambda: SensorArray(1e-6, (1, 2), sites=[(0, 0), (1e-6, 0)], shear=0.1), "shear is 0.1 beside a list"),
         (lambda: SensorArray(1e-6, (1, 2), sites=[0.0, 1.0]), "sites have shape"),
+        (lambda: SensorArray(1e-6, (1, 2), sites="here"), "sites: received 'here'; give real numbers"),
+        (lambda: SensorArray(1e-6, (1, 1), sites=[(0, 0)], labels=[(0,)]), "labels are .* one .row, column. per site"),
+        (lambda: SensorArray(1e-6, (1, 1), sites=[(0, 0)], labels=3), "labels are 3"),
+        (lambda: SensorArray(1e-6, (2, 2), missing=None), "missing is None"),
+        (lambda: SensorArray.from_sites("ab", [0, 1e-6]), "x: received 'ab'; give real numbers"),
+        (lambda: SensorArray.from_sites([0, 1e-6], [0, 0], row=[0, 1], column=["a", "b"]), "column is 'a'"),
         (lambda: SensorArray(1e-6, (1, 2), sites=[(0, 0), (0, np.nan)]), "site 1 is at"),
         (lambda: SensorArray.from_sites([0, 1e-6], [0]), "positions have shapes x .2,., y .1,."),
         (lambda: SensorArray.from_sites([], []), "at least one site"),
@@ -340,6 +354,8 @@ def test_refusals_say_what_is_wrong(call, words):
 def test_what_is_no_number_is_refused():
     with pytest.raises(TypeError, match="pitch is 'wide'"):
         SensorArray("wide", (1, 1))
+    with pytest.raises(TypeError, match="pitch is '1e-6'; it must be a positive length in metres"):
+        SensorArray("1e-6", (1, 1))
     with pytest.raises(TypeError, match="'pitch'"):
         SensorArray.from_sites([0, 1e-6], [0, 0], pitch=1e-6)
     with pytest.raises(TypeError, match="spot_sise"):

@@ -1,5 +1,7 @@
 """Point-spread functions: unit integrals, known widths and dark rings, limits, and images against direct integrals."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -310,8 +312,30 @@ def test_any_class_with_width_radius_and_a_call_will_do():
     array = SensorArray(1e-6, (1, 1), (5e-6, 5e-6))
     images = spot_images(array, shape=(101, 101), pixel_size=100e-9, psf=Lorentz())
     assert images.sum() == pytest.approx(1, abs=1e-6)
+    narrow, wide = Lorentz(), Lorentz()
+    wide.fwhm = 600e-9
+    images = [spot_images(array, shape=(101, 101), pixel_size=100e-9, psf=psf).max() for psf in (narrow, wide)]
+    narrow.fwhm = 600e-9  # the same object, changed: no image of before may be taken for it
+    images.append(spot_images(array, shape=(101, 101), pixel_size=100e-9, psf=narrow).max())
+    assert images[2] == images[1] < images[0] / 2
     with pytest.raises(ValueError, match="integral of psf"):
         spot_images(array, shape=(101, 101), pixel_size=100e-9, psf=Lorentz(2.0))
+
+
+@dataclasses.dataclass
+class Cone:
+    """One that can not be hashed."""
+
+    fwhm: float = 300e-9
+    radius: float | None = 300e-9
+
+    def __call__(self, x, y):
+        return 3 / (np.pi * 300e-9**2) * np.maximum(1 - np.hypot(x, y) / 300e-9, 0)
+
+
+def test_a_function_that_can_not_be_hashed_will_do():
+    images = spot_images(SensorArray(1e-6, (1, 1), (1e-6, 1e-6)), shape=(21, 21), pixel_size=100e-9, psf=Cone())
+    assert images.sum() == pytest.approx(1, abs=1e-6)
 
 
 def test_a_function_narrower_than_a_pixel_is_warned_of_with_both_numbers():
@@ -354,6 +378,9 @@ SEEN = {"shape": (9, 9), "pixel_size": 1e-7}
         (lambda: MeasuredPSF(np.full((5, 5), np.nan), 1e-7), r"image is nan at \(0, 0\)"),
         (lambda: MeasuredPSF(LOPSIDED, -1e-7), "pixel_size is -1e-07"),
         (lambda: MeasuredPSF(np.pad([[2.0, -1.99]], ((3, 3), (0, 9))), 1e-7), "centroid"),
+        (lambda: MeasuredPSF("bead.tif", 1e-7), "image: received 'bead.tif'; give real numbers"),
+        (lambda: MeasuredPSF(LOPSIDED * 1j, 1e-7), "image: received array.*; give real numbers"),
+        (lambda: spot_images(ONE, **(SEEN | {"shape": (True, 9)}), psf_fwhm=4e-7), "shape is"),
         (lambda: spot_images(ONE, **SEEN), "received neither"),
         (lambda: spot_images(ONE, **SEEN, psf_fwhm=4e-7, psf=GaussianPSF(4e-7)), "received both"),
         (lambda: spot_images(ONE, **SEEN, psf_fwhm=4e-7, rows=slice(9, 12)), "rows is slice"),
@@ -375,8 +402,15 @@ def test_what_is_no_function_or_number_is_refused():
         AiryPSF(LAMBDA, "high")
     with pytest.raises(TypeError, match="refractive_index is 'oil'"):
         HighNAPSF(LAMBDA, 0.9, "oil")
-    with pytest.raises(TypeError, match="GaussianPSF"):
-        spot_images(ONE, **SEEN, psf=4e-7)
+    for wrong in (4e-7, GaussianPSF):
+        with pytest.raises(TypeError, match=r"such as GaussianPSF\(440e-9\)"):
+            spot_images(ONE, **SEEN, psf=wrong)
+    with pytest.raises(TypeError, match="array is a tuple; give a SensorArray"):
+        spot_images((1e-6, (1, 1)), **SEEN, psf_fwhm=4e-7)
+    with pytest.raises(TypeError, match=r"psf\.radius is None"):
+        spot_images(ONE, **SEEN, psf=Cone(radius=None))
+    with pytest.raises(TypeError, match="fwhm is '440e-9'; it must be a positive length in metres"):
+        GaussianPSF("440e-9")
     disc = SensorArray(1e-6, (1, 1), spot_shape="disc")
     with (
         pytest.warns(UserWarning, match="narrower"),

@@ -6,7 +6,8 @@ import pickle
 import magpylib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from field_laws import divergence
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.constants import mu_0
 from scipy.integrate import quad
@@ -219,15 +220,15 @@ def test_jump_across_a_thin_sheet():
 
 
 @given(st.integers(0, 1000), st.floats(20e-9, 2e-6), st.sampled_from([0.0, 90e-9]))
+@example(180, 4.294e-07, 0.0)
+@example(310, 1.134e-06, 0.0)
 @settings(max_examples=15, deadline=None)
 def test_no_sources_and_mirror_images(seed, gap, thickness):
     sheet = noisy(seed=seed, thickness=thickness)
     height = gap + thickness / 2
     point = np.array([sheet.x[4] + 13e-9, sheet.y[6] - 37e-9, sheet.z + height])
-    step = gap / 50
-    moved = sheet.field(point + step * np.array([-np.eye(3), np.eye(3)]))
-    slopes = (moved[1] - moved[0]) / (2 * step)  # [along, component]
-    assert abs(np.trace(slopes)) < 2e-3 * np.abs(slopes).max()
+    # Blocks are off by up to 1e-5 of the field where the noise cancels; differences over gap / 20 see that.
+    assert abs(divergence(sheet, point, gap / 20)) < 1e-3
     above, below = sheet.field_on_grid(height, margin=1), sheet.field_on_grid(-height, margin=1)
     np.testing.assert_allclose(below, above * (-1, -1, 1), rtol=1e-9, atol=1e-12 * np.abs(above).max())
 
@@ -306,14 +307,19 @@ ONE = np.ones((2, 3))
         ((ONE, ONE.T, P), {}, r"Jx has shape \(2, 3\) and Jy \(3, 2\)"),
         ((ONE[0], ONE[0], P), {}, r"Jx: received shape \(3,\)"),
         ((np.zeros((0, 3)), ONE, P), {}, "Jx: received shape"),
-        ((ONE * 1j, ONE, P), {}, "Jx: received complex128 values"),
+        ((ONE * 1j, ONE, P), {}, "Jx: received array.*; give real numbers: the pixels"),
         ((ONE, np.where(np.eye(2, 3), np.nan, 0), P), {}, r"Jy: pixel \(0, 0\) is nan"),
         ((ONE, ONE, 0.1), {}, "pixel_size: received 0.1 m; .* in metres, for example 100e-9"),
         ((ONE, ONE, 100), {}, "pixel_size"),
         ((ONE, ONE, 1e-13), {}, "pixel_size"),
         ((ONE, ONE, -P), {}, "pixel_size"),
         ((ONE, ONE, [P, P]), {}, "pixel_size"),
+        (([[1, 2], [3]], ONE, P), {}, "Jx: received .*; give real numbers: the pixels"),
+        ((ONE > 0, ONE, P), {}, "Jx: received a mask"),
         ((ONE, ONE, P, np.inf), {}, "z: received inf"),
+        ((ONE, ONE, P, 50), {}, r"z is 50 m, .* did you mean 5e-05 \(50 um\) or 5e-08 \(50 nm\)"),
+        ((ONE, ONE, P), {"origin": "ab"}, "origin: received 'ab'; give real numbers"),
+        ((ONE, ONE, P), {"origin": (5, 5)}, "origin is 5 m"),
         ((ONE, ONE, P), {"thickness": -1e-9}, "thickness: received -1e-09; give a length of zero or more"),
         ((ONE, ONE, P), {"thickness": 100}, "did you mean 0.0001 .100 um. or 1e-07"),
         ((ONE, ONE, P), {"origin": (0, 0, 0)}, "origin"),
@@ -329,7 +335,7 @@ def test_refusals_of_the_sheet(arguments, options, message):
     ("height", "options", "message"),
     [
         (np.nan, {}, "height"),
-        (50, {}, "height: received 50 m, .*50 nm"),
+        (50, {}, "height is 50 m, .*50 nm"),
         (1e-7, {"spot_size": -1e-9}, "spot_size"),
         (1e-7, {"spot_size": np.nan}, "spot_size"),
         (1e-7, {"spot_shape": "disk"}, "'disc'"),

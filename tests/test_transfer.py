@@ -55,7 +55,7 @@ def test_heights_never_overflow(k, thickness, depth, gap):
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         factor = transfer.height_factor(k, gap + (thickness + depth) / 2, thickness=thickness, depth=depth)
     assert 0 <= factor <= 1
-    if k * (thickness + depth) < 1000:
+    if k * (gap + (thickness + depth) / 2) < 600:  # beyond, the first of these has lost digits
         parts = transfer.layer_factor(k, thickness) * transfer.layer_factor(k, depth)
         assert factor == pytest.approx(np.exp(-k * (gap + (thickness + depth) / 2)) * parts, rel=1e-6, abs=1e-300)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.currents._sheet_inputs import length
+from vbsense.currents._inputs import WIDEST, size
 from vbsense.transfer_factors import depth_factor, footprint_factor, height_factor, layer_factor
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def wavevectors(shape: tuple[int, int], pixel_size: float) -> tuple[NDArray[np.f
     ([0.0, 0.167, 0.333, 0.5], [0.0, 0.25, -0.5, -0.25])
     """
     rows, columns = _shape(shape)
-    length("pixel_size", pixel_size, positive=True)
+    size("pixel_size", pixel_size, WIDEST)
     kx = 2 * np.pi * np.asarray(np.fft.rfftfreq(columns, pixel_size), dtype=float)
     ky = 2 * np.pi * np.asarray(np.fft.fftfreq(rows, pixel_size), dtype=float)
     return kx[None, :], ky[:, None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vbsense.currents._sheet_inputs import distance, length
+from vbsense.currents._inputs import distance, length
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vbsense._numbers import number, reals
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 WIDEST = 0.05  # m: a strip or a film beyond this was meant in another unit. Lengths are free: a long wire is 1 m
-LARGEST = 1.0  # m: the same for the radius of a loop; coils are larger than strips
+LARGEST = 1.0  # m: the same for the radius of a loop, and for a distance; coils are larger than strips
 
 
 def scale(current: float) -> float:
@@ -37,7 +39,7 @@ def into(frame: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np
 
 
 def flatten(points: ArrayLike) -> tuple[NDArray[np.float64], tuple[int, ...]]:
-    where = np.asarray(points, dtype=float)
+    where = reals("points", points, "coordinates in m")
     if where.ndim == 0 or where.shape[-1] != 3:
         raise ValueError(
             f"points: received shape {where.shape}; the last dimension holds x, y, z: shape (..., 3), in m"
@@ -60,30 +62,35 @@ def check_axis(conductor: Any) -> None:
         )
 
 
-def number(name: str, value: Any, unit: str, *, positive: bool = False) -> float:
-    try:
-        number = np.asarray(np.nan if isinstance(value, (str, bytes)) else value, dtype=float)
-    except (TypeError, ValueError):
-        number = np.array(np.nan)
-    if number.ndim or not np.isfinite(number) or (positive and number <= 0):
-        kind = "one finite number above zero" if positive else "one finite number"
-        raise ValueError(f"{name}: received {value!r}; give {kind}, in {unit}")
-    return float(number)
-
-
 def size(name: str, value: Any, largest: float) -> float:
     """A length (m) above zero and not so large that it was meant in another unit."""
-    metres = number(name, value, "m", positive=True)
-    if metres > largest:
+    return _sensible(name, number(name, value, "m", positive=True), largest)
+
+
+def length(name: str, value: Any) -> float:
+    """A length (m) of zero or more."""
+    metres = number(name, value, "m")
+    if metres < 0:
+        raise ValueError(f"{name}: received {value!r}; give a length of zero or more, in m")
+    return _sensible(name, metres, WIDEST)
+
+
+def distance(name: str, value: Any) -> float:
+    """A distance (m) of either sign."""
+    return _sensible(name, number(name, value, "m"), LARGEST)
+
+
+def _sensible(name: str, metres: float, largest: float) -> float:
+    if abs(metres) > largest:
         raise ValueError(
             f"{name} is {metres:g} m, above the {largest:g} m that are sensible here; "
-            f"did you mean {metres * 1e-6:g} ({metres:g} um)?"
+            f"did you mean {metres * 1e-6:g} ({metres:g} um) or {metres * 1e-9:g} ({metres:g} nm)?"
         )
     return metres
 
 
 def vector(name: str, value: Any, unit: str) -> tuple[float, float, float]:
-    array = np.asarray(value, dtype=float)
+    array = reals(name, value, f"x, y, z{unit}")
     if array.shape != (3,) or not np.isfinite(array).all():
         raise ValueError(f"{name}: received {array.tolist()}; give three finite numbers x, y, z{unit}")
     return tuple(array.tolist())

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.currents._inputs import WIDEST, number, size
+from vbsense._numbers import number, whole
+from vbsense.currents._inputs import WIDEST, size
 from vbsense.currents._outline import outline
 from vbsense.currents.compose import Conductor, Sum
 from vbsense.currents.paths import check_path, pieces
@@ -77,9 +78,3 @@ def known(distribution: str) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"distribution is {distribution!r}; choose from {', '.join(map(repr, DISTRIBUTIONS))}{hint}")
     return distribution
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} is {value!r}; it is a whole number, at least {least}")
-    return int(value)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vbsense.currents.straight import Bar, Ribbon
-from vbsense.optics.spots import product_rule
+from vbsense.optics.spots import FWHM, product_rule
 
 Rule = tuple[NDArray[np.float64], NDArray[np.float64]]  # points, weights
 Area = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]  # x, y, weights that add up to 1
@@ -119,11 +119,7 @@ def _gap(offsets: NDArray[np.float64], height: float, half: float, half_layers: 
 
 
 def _reach(spot_size: float, spot_shape: str) -> float:
-    return SIGMAS * _sigma(spot_size) if spot_shape == "gaussian" else spot_size / 2
-
-
-def _sigma(fwhm: float) -> float:
-    return float(fwhm / np.sqrt(8 * np.log(2)))
+    return SIGMAS * spot_size / FWHM if spot_shape == "gaussian" else spot_size / 2
 
 
 @cache
@@ -158,7 +154,7 @@ def _near_line(middle: float, edges: tuple[float, float], size: float, shape: st
     reach = _reach(size, shape)
     if shape == "square":
         return _graded(middle - reach, middle + reach, edges)
-    sigma = _sigma(size)
+    sigma = size / FWHM
     x, weights = _graded(middle - reach, middle + reach, (*edges, middle - 2 * sigma, middle, middle + 2 * sigma))
     weights = weights * np.exp(-(((x - middle) / sigma) ** 2) / 2)
     return x, weights / weights.sum()

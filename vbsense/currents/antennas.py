@@ -16,18 +16,23 @@ How the current spreads over the width is chosen by `distribution`:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.currents._inputs import WIDEST, number, size, vector
-from vbsense.currents._lanes import center_lanes, crowded, ground_lanes, known, share_out, whole
+from vbsense._numbers import number, reals, whole
+from vbsense.currents._inputs import WIDEST, size, vector
+from vbsense.currents._lanes import center_lanes, crowded, ground_lanes, known, share_out
 from vbsense.currents.compose import Conductor, Sum
 from vbsense.currents.paths import check_path
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+MOST_POWER = 60.0  # dBm
 
 __all__ = ["antenna_current", "coplanar", "drive_field", "omega", "strip"]
 
@@ -121,6 +126,7 @@ def omega(
     """
     x, y, z = vector("center", center, ", in m")
     radius, opening = size("radius", radius, WIDEST), number("opening", opening, "m", positive=True)
+    width = size("width", width, WIDEST)
     lead_length = number("lead_length", lead_length, "m", positive=True)
     sides = whole("sides", sides, 8)
     if not width < opening < 2 * radius:
@@ -232,9 +238,13 @@ def drive_field(
     >>> B[:2].round(2) + 0
     array([0.95+0.j  , 0.  -0.95j])
     """
+    if not isinstance(antennas, Iterable | Conductor):
+        raise TypeError(f"antennas is {reprlib.repr(antennas)}; give a conductor or a list of them")
     several = [antennas] if isinstance(antennas, Conductor) else list(antennas)
-    shifts = np.zeros(len(several)) if phases is None else np.asarray(phases, dtype=float)
-    if not several or shifts.shape != (len(several),) or not np.isfinite(shifts).all():
+    if not several:
+        raise ValueError("antennas is empty; give at least one")
+    shifts = np.zeros(len(several)) if phases is None else reals("phases", phases, "one for each antenna, in rad")
+    if shifts.shape != (len(several),) or not np.isfinite(shifts).all():
         raise ValueError(
             f"phases: received {phases!r} for {len(several)} antennas; give one finite number each, in rad"
         )
@@ -250,7 +260,7 @@ def antenna_current(power: float, *, impedance: float = 50.0, reflection: comple
     Parameters
     ----------
     power : float
-        Power that travels towards the antenna (dBm).
+        Power that travels towards the antenna (dBm), up to 1 kW.
     impedance : float
         Of the line (ohm).
     reflection : complex
@@ -271,7 +281,10 @@ def antenna_current(power: float, *, impedance: float = 50.0, reflection: comple
     >>> round(antenna_current(20.0), 4), round(antenna_current(20.0, reflection=0.0), 4)           # 100 mW
     (0.1265, 0.0632)
     """
-    watts = 1e-3 * 10 ** (number("power", power, "dBm") / 10)
-    if not np.abs(reflection) <= 1:
-        raise ValueError(f"reflection is {reflection!r}; at most 1 in magnitude")
+    level = number("power", power, "dBm")
+    if level > MOST_POWER:
+        raise ValueError(f"power is {level:g} dBm, above {MOST_POWER:g}; 1 mW is 0 dBm, 1 W is 30 dBm")
+    watts = 1e-3 * 10 ** (level / 10)
+    if not isinstance(reflection, Number) or not abs(reflection) <= 1:
+        raise ValueError(f"reflection is {reflection!r}; at most 1 in magnitude, a real or complex number")
     return float(np.sqrt(2 * watts / number("impedance", impedance, "ohm", positive=True)) * np.abs(1 - reflection))

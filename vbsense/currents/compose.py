@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from vbsense.currents._inputs import flatten, number, vector
+from vbsense._numbers import number, reals
+from vbsense.currents._inputs import flatten, vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -68,6 +71,8 @@ class Sum:
     current: float = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.parts, Iterable | Conductor):
+            raise TypeError(f"parts is {reprlib.repr(self.parts)}; give a list of conductors")
         parts = (self.parts,) if isinstance(self.parts, Conductor) else tuple(self.parts)
         if not parts:
             raise ValueError("parts is empty; a sum has at least one conductor")
@@ -155,9 +160,11 @@ class Placed:
     def __post_init__(self) -> None:
         _check("conductor", self.conductor)
         object.__setattr__(self, "translation", vector("translation", self.translation, ", in m"))
-        matrix = np.asarray(self.rotation, dtype=float)
+        matrix = reals("rotation", self.rotation, "a matrix of shape (3, 3)")
         if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-            raise ValueError(f"rotation: received shape {matrix.shape}; give a finite matrix of shape (3, 3)")
+            raise ValueError(
+                f"rotation: received shape {matrix.shape}; give a finite matrix of shape (3, 3), such as turn(angle)"
+            )
         error = float(np.abs(matrix @ matrix.T - np.eye(3)).max())
         if error > 1e-9:
             raise ValueError(f"rotation: its rows differ from orthonormal by {error:.2g}; use turn(angle, axis=...)")
@@ -223,7 +230,7 @@ def turn(angle: float, *, axis: ArrayLike = (0.0, 0.0, 1.0)) -> NDArray[np.float
     Parameters
     ----------
     angle : float
-        Angle (rad).
+        Angle (rad), within two turns.
     axis : (3,) array_like
         Direction of any length.
 
@@ -241,6 +248,8 @@ def turn(angle: float, *, axis: ArrayLike = (0.0, 0.0, 1.0)) -> NDArray[np.float
     array([0., 1., 0.])
     """
     angle, direction = number("angle", angle, "rad"), np.array(vector("axis", axis, ""))
+    if abs(angle) > 4 * np.pi:
+        raise ValueError(f"angle is {angle:g} rad, more than two turns; convert degrees: np.radians({angle:g})")
     norm = np.linalg.norm(direction)
     if norm == 0:
         raise ValueError("axis is zero; give the direction of the axis")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vbsense.currents._inputs import LARGEST, flatten, number, scale, size, vector
+from vbsense._numbers import number
+from vbsense.currents._inputs import LARGEST, flatten, scale, size, vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vbsense.currents._inputs import LARGEST, WIDEST, number, size, vector
+from vbsense._numbers import number, whole
+from vbsense.currents._inputs import LARGEST, WIDEST, size, vector
 from vbsense.currents._outline import Outline, outline
 from vbsense.currents.compose import Conductor, Sum
 from vbsense.currents.straight import Bar, Polyline
@@ -70,7 +71,10 @@ def arc(
     middle, radius = vector("center", center, ", in m"), size("radius", radius, LARGEST)
     first, last = number("start_angle", start_angle, "rad"), number("end_angle", end_angle, "rad")
     if not 0 < abs(last - first) <= 2 * np.pi * (1 + 1e-12):
-        raise ValueError(f"the arc spans {last - first:g} rad; from above 0 to one turn, 2 pi, in either direction")
+        raise ValueError(
+            f"the arc spans {last - first:g} rad; from above 0 to one turn, 2 pi, in either direction "
+            f"(convert degrees: np.radians({last - first:g}))"
+        )
     deviation = 1e-6 * radius if deviation is None else number("deviation", deviation, "m", positive=True)
     if deviation < 1e-10 * radius:
         raise ValueError(f"deviation is {deviation:g} m, below 1e-10 of the radius: too many chords")
@@ -253,8 +257,7 @@ def meander(
     """
     x, y, z = vector("center", center, ", in m")
     pitch, length = number("pitch", pitch, "m", positive=True), number("length", length, "m", positive=True)
-    if isinstance(legs, bool) or not isinstance(legs, (int, np.integer)) or legs < 1:
-        raise ValueError(f"legs is {legs!r}; it is a whole number, at least 1")
+    legs = whole("legs", legs, 1)
     places = x + pitch * (np.arange(legs) - (legs - 1) / 2)
     ends = np.array([y - length / 2, y + length / 2])
     corners = [(place, end, z) for k, place in enumerate(places) for end in (ends if k % 2 == 0 else ends[::-1])]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.currents._inputs import flatten, number
-from vbsense.currents._sheet_inputs import density, distance, length, pixel
+from vbsense._numbers import number, reals, whole
+from vbsense.currents._inputs import distance, flatten, length
+from vbsense.currents._sheet_inputs import density, pixel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -74,12 +75,12 @@ class CurrentSheet:
         if self.Jx.shape != self.Jy.shape:
             raise ValueError(f"Jx has shape {self.Jx.shape} and Jy {self.Jy.shape}; give two arrays of one shape")
         object.__setattr__(self, "pixel_size", pixel(self.pixel_size))
-        object.__setattr__(self, "z", number("z", self.z, "m"))
+        object.__setattr__(self, "z", distance("z", self.z))
         object.__setattr__(self, "thickness", length("thickness", self.thickness))
-        origin = np.asarray(self.origin, dtype=float)
-        if origin.shape != (2,) or not np.isfinite(origin).all():
+        origin = reals("origin", self.origin, "x and y of the centre of pixel (0, 0), in m")
+        if origin.shape != (2,):
             raise ValueError(f"origin: received {self.origin!r}; give x and y of the centre of pixel (0, 0), in m")
-        object.__setattr__(self, "origin", tuple(origin.tolist()))
+        object.__setattr__(self, "origin", tuple(distance("origin", place) for place in origin.tolist()))
         if self.nominal is not None:
             object.__setattr__(self, "nominal", number("nominal", self.nominal, "A"))
 
@@ -215,9 +216,8 @@ class CurrentSheet:
 
         options = {"spot_size": length("spot_size", spot_size), "spot_shape": check_shape(spot_shape),
                    "depth": length("depth", depth), "thickness": self.thickness}  # fmt: skip
-        if not isinstance(margin, (int, np.integer)) or isinstance(margin, bool) or margin < 0:
-            raise ValueError(f"margin: received {margin!r}; give a whole number of pixels, 0 or more")
-        return convolve(self.Jx, self.Jy, self.pixel_size, distance("height", height), int(margin), options)
+        margin = whole("margin", margin, 0)
+        return convolve(self.Jx, self.Jy, self.pixel_size, distance("height", height), margin, options)
 
     def field(self, points: ArrayLike) -> NDArray[np.float64]:
         """Magnetic field at arbitrary points.

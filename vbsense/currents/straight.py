@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vbsense.currents._inputs import WIDEST, check_axis, flatten, frame, into, number, scale, size
+from vbsense._numbers import number, reals
+from vbsense.currents._inputs import WIDEST, check_axis, flatten, frame, into, scale, size
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -38,7 +39,7 @@ class Polyline:
     current: float
 
     def __post_init__(self) -> None:
-        corners = np.asarray(self.vertices, dtype=float)
+        corners = reals("vertices", self.vertices, "corners of shape (n, 3), in m")
         if corners.ndim != 2 or corners.shape[0] < 2 or corners.shape[1] != 3:
             raise ValueError(f"vertices: received shape {corners.shape}; give at least two corners, shape (n, 3), in m")
         if not np.isfinite(corners).all():

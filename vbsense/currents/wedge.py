@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vbsense.currents._inputs import WIDEST, flatten, into, number, scale, size, vector
+from vbsense._numbers import number
+from vbsense.currents._inputs import WIDEST, flatten, into, scale, size, vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

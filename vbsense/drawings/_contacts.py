@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vbsense.currents._inputs import number
+from vbsense._numbers import number
 from vbsense.drawings._rings import Ring, check_ring, crossing_rings, distance, inside, nearest, signed_area
 from vbsense.drawings.drawing import Drawing
 
@@ -94,21 +94,14 @@ def _overlap(ring: Ring, drawing: Drawing) -> bool:
 
 def _beyond_edge(drawing: Drawing, name: str, label: str, pixel_size: float) -> Contact:
     """A strip outside along the straight edge nearest to the label."""
-    place = np.array(drawing.place(label))
-    candidates = []
-    for ring in drawing.rings:
-        straight = _without_flat_corners(ring)
-        gaps = nearest(straight, place)[1]
-        edge = int(gaps.argmin())
-        candidates.append((float(gaps[edge]), straight[edge], np.roll(straight, -1, axis=0)[edge]))
-    _, start, end = min(candidates, key=lambda candidate: candidate[0])
+    start, end = _nearest_edge(drawing, name, label)
     along = (end - start) / np.linalg.norm(end - start)
     outward = _OUTWARD * pixel_size * np.array([along[1], -along[0]])  # the conductor lies to the left
     depths = outward * np.array([0.05, 0.5, 1.0])[:, None, None]
     if inside(drawing.rings, (np.linspace(start, end, 19)[1:-1] + depths).reshape(-1, 2)).any():
         raise ValueError(
             f"contact {name!r}: there is conductor on both sides of the edge nearest to label {label!r}, from "
-            f"({start[0]:.6g}, {start[1]:.6g}) to ({end[0]:.6g}, {end[1]:.6g}) m; move the label to an outer edge, or "
+            f"{_text(start)} to {_text(end)} m; move the label to an outer edge, or "
             "give the contact as a polygon"
         )
     first, last = start, end
@@ -117,6 +110,47 @@ def _beyond_edge(drawing: Drawing, name: str, label: str, pixel_size: float) -> 
     if not inside(drawing.rings, (end + pixel_size * along / 2 + depths).reshape(-1, 2)).any():
         last = end + pixel_size * along
     return Contact(_strip(start, end, outward), _strip(first, last, outward))
+
+
+def _nearest_edge(drawing: Drawing, name: str, label: str) -> tuple[Ring, Ring]:
+    """Ends of the straight edge at which a label stands, over all outlines that touch and share it."""
+    place = np.array(drawing.place(label))
+    straight = [_without_flat_corners(ring) for ring in drawing.rings]
+    starts = np.concatenate(straight)
+    ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in straight])
+    gaps = np.concatenate([nearest(ring, place)[1] for ring in straight])
+    rounding = 1e-6 * float(np.ptp(starts, axis=0).max())
+    first = int(gaps.argmin())
+    start, end = _prolonged(starts, ends, first, rounding)
+    along = (end - start) / np.linalg.norm(end - start)
+    beside = np.abs((np.array([starts, ends]) - start) @ [-along[1], along[0]]).max(axis=0) > rounding
+    rivals = np.flatnonzero(beside & (gaps <= 1.05 * gaps[first] + rounding))
+    if rivals.size:
+        k = rivals[0]
+        raise ValueError(
+            f"contact {name!r}: label {label!r} stands as near to the edge from {_text(start)} to {_text(end)} m as to "
+            f"that from {_text(starts[k])} to {_text(ends[k])} m; move it to the middle of the edge that is meant"
+        )
+    return start, end
+
+
+def _prolonged(starts: Ring, ends: Ring, edge: int, rounding: float) -> tuple[Ring, Ring]:
+    """The edge with those of other outlines that go on where it ends, in the same direction."""
+    start, end = starts[edge], ends[edge]
+    steps, along = ends - starts, (end - start) / np.linalg.norm(end - start)
+    alike = (steps @ along > 0) & (np.abs(steps @ [-along[1], along[0]]) <= rounding)
+    for _ in range(len(starts)):
+        after = np.flatnonzero(alike & (np.abs(starts - end).max(axis=1) <= rounding))
+        before = np.flatnonzero(alike & (np.abs(ends - start).max(axis=1) <= rounding))
+        if not after.size and not before.size:
+            break
+        end = ends[after[0]] if after.size else end
+        start = starts[before[0]] if before.size else start
+    return start, end
+
+
+def _text(point: Ring) -> str:
+    return f"({point[0]:.6g}, {point[1]:.6g})"
 
 
 def _strip(start: Ring, end: Ring, outward: Ring) -> Ring:

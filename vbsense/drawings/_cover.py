@@ -101,8 +101,8 @@ def _check_winding(winding: NDArray, line: NDArray, where: NDArray, grid: Grid, 
         point[along] = grid.corner[along] + float(where[bad[0]]) * grid.pixel_size
         point[1 - along] = float(places[line[bad[0]]])
         raise ValueError(
-            f"near ({point[0]:.6g}, {point[1]:.6g}) m a hole lies outside of every outline, or an outline runs through "
-            "one of its corners twice; draw holes inside outlines, and split the outline there"
+            f"near ({point[0]:.6g}, {point[1]:.6g}) m a hole lies outside of every outline, two holes overlap, or an "
+            "outline runs through one of its corners twice; draw holes inside outlines and apart, and split the outline"
         )
 
 

@@ -15,10 +15,10 @@ def line_of(entity: Any, tolerance: float) -> tuple[NDArray[np.float64], bool]:
     """Points (n, 2) in units of the drawing, and whether the line is closed."""
     kind = entity.dxftype()
     if kind == "LWPOLYLINE":
-        return _bulged(entity.get_points("xyb"), entity, entity.is_closed, tolerance), bool(entity.is_closed)
+        return _polyline(entity.get_points("xyb"), entity, tolerance)
     if kind == "POLYLINE" and entity.is_2d_polyline:
         corners = [(*vertex.dxf.location.vec2, vertex.dxf.get("bulge", 0.0)) for vertex in entity.vertices]
-        return _bulged(corners, entity, entity.is_closed, tolerance), bool(entity.is_closed)
+        return _polyline(corners, entity, tolerance)
     if kind in ("CIRCLE", "ARC", "ELLIPSE", "SPLINE"):
         points = _flat(entity.flattening(tolerance))
         return points, kind == "CIRCLE" or bool(np.allclose(points[0], points[-1], atol=tolerance))
@@ -36,6 +36,15 @@ def hatch_lines(entity: Any, tolerance: float) -> list[NDArray[np.float64]]:
             elevation = entity.dxf.elevation.z
             lines.append(_flat(path.from_hatch_edge_path(border, entity.ocs(), elevation).flattening(tolerance)))
     return lines
+
+
+def _polyline(
+    corners: Sequence[tuple[float, float, float]], entity: Any, tolerance: float
+) -> tuple[NDArray[np.float64], bool]:
+    """Points of a polyline, and whether it is closed: many programs repeat the first point and leave the flag alone."""
+    line = _bulged(corners, entity, entity.is_closed, tolerance)
+    meets = len(line) > 3 and bool(np.allclose(line[0], line[-1], rtol=0, atol=tolerance))
+    return line[:-1] if meets else line, bool(entity.is_closed) or meets
 
 
 def _flat(points: Any) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from vbsense.currents._inputs import number
+from vbsense._numbers import number
 
 
 def need(module: str) -> Any:

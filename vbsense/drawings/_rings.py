@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vbsense._numbers import reals
+
 Ring = NDArray[np.float64]
 _PAIRS = 2_000_000  # pairs of edges at a time: bounds the memory
 
 
 def check_ring(name: str, ring: Any) -> Ring:
     """The ring without repeated corners, or what is wrong with it."""
-    corners = np.array(ring, dtype=float)
+    corners = reals(name, ring, "corners as an (n, 2) array, in m")
     if corners.ndim != 2 or corners.shape[1] != 2:
         raise ValueError(f"{name}: received shape {corners.shape}; give corners as an (n, 2) array, in m")
     if not np.isfinite(corners).all():

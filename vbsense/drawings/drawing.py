@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vbsense._numbers import reals
 from vbsense.drawings._rings import check_ring, signed_area
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawing"]
 
-LARGEST_EXTENT = 10.0  # m; what is larger was meant in um or mm
+LARGEST_EXTENT = 0.5  # m; what is larger was meant in um or mm
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +55,20 @@ class Drawing:
 
     def __post_init__(self) -> None:
         for name, sense in (("polygons", 1), ("holes", -1)):
-            value = getattr(self, name)
-            if isinstance(value, np.ndarray) and value.ndim == 2:
-                raise ValueError(f"{name}: received one array of shape {value.shape}; give a list of such arrays")
-            rings = [check_ring(f"{name}[{index}]", ring) for index, ring in enumerate(value)]
+            rings = [check_ring(f"{name}[{k}]", ring) for k, ring in enumerate(_several(name, getattr(self, name)))]
             object.__setattr__(self, name, tuple(_turned(ring, sense) for ring in rings))
         if not self.polygons:
             raise ValueError("polygons: received none; give at least one outline, an (n, 2) array in m")
-        labels = {str(name): _place(name, place) for name, place in dict(self.labels).items()}
+        if not isinstance(self.labels, Mapping):
+            raise ValueError(f"labels: received {self.labels!r:.80}; give a mapping of names to (x, y), in m")
+        labels = {str(name): _place(name, place) for name, place in self.labels.items()}
         object.__setattr__(self, "labels", labels)
         left, low, right, high = self.bounds
         if max(right - left, high - low) > LARGEST_EXTENT:
-            raise ValueError(f"the drawing is {right - left:g} by {high - low:g} m large; give all numbers in metres")
+            raise ValueError(
+                f"the drawing is {right - left:g} by {high - low:g} m large, above the {LARGEST_EXTENT:g} m that are "
+                "sensible here; give all numbers in metres: 1 um is 1e-6"
+            )
 
     @property
     def rings(self) -> tuple[NDArray[np.float64], ...]:
@@ -89,7 +92,7 @@ class Drawing:
         """Whether points (..., 2) m lie on the conductor."""
         from vbsense.drawings._rings import inside
 
-        return inside(self.rings, np.asarray(points, dtype=float))
+        return inside(self.rings, reals("points", points, "x and y, in m"))
 
     def place(self, label: str) -> tuple[float, float]:
         """Where a label stands (m).
@@ -109,6 +112,16 @@ class Drawing:
         raise ValueError(f"label {label!r} is not in the drawing, which has {known} (nearest: {near!r})")
 
 
+def _several(name: str, value: Any) -> list[Any]:
+    """A list of rings, or ValueError for what is none or the corners of a single ring."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"{name}: received {value!r}; give a list of (n, 2) arrays, in m")
+    rings = list(value)
+    if rings and not isinstance(rings[0], str) and any(map(np.isscalar, rings[0])):
+        raise ValueError(f"{name}: received a single outline; give a list of them, each an (n, 2) array in m")
+    return rings
+
+
 def _turned(ring: NDArray[np.float64], sense: int) -> NDArray[np.float64]:
     turned = np.array(ring if signed_area(ring) * sense > 0 else ring[::-1])
     turned.setflags(write=False)
@@ -116,7 +129,7 @@ def _turned(ring: NDArray[np.float64], sense: int) -> NDArray[np.float64]:
 
 
 def _place(name: Any, value: Any) -> tuple[float, float]:
-    place = np.asarray(value, dtype=float)
+    place = reals(f"label {name!r}", value, "x and y, in m")
     if place.shape != (2,) or not np.isfinite(place).all():
         raise ValueError(f"label {name!r}: received {value!r}; give x and y, in m")
     return float(place[0]), float(place[1])

@@ -24,8 +24,8 @@ _OUTLINES = ("LWPOLYLINE", "POLYLINE", "CIRCLE", "ELLIPSE", "SPLINE", "LINE", "A
 def read_dxf(path: str | Path, *, layer: str, unit: float | None = None, tolerance: float = 1e-9) -> Drawing:
     """One layer of a DXF drawing.
 
-    Closed outlines are filled; one inside another is a hole, as in a ring drawn with two circles. A polyline with a
-    width is a trace, a hatch its area. Blocks are resolved.
+    Closed outlines are filled, also those that merely end where they begin; one inside another is a hole, as in a ring
+    drawn with two circles. A polyline with a width is a trace, a hatch its area. Blocks are resolved.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def read_dxf(path: str | Path, *, layer: str, unit: float | None = None, toleran
     Returns
     -------
     Drawing
-        In metres; the labels are the texts of this layer, at their insertion points.
+        In metres; the labels are the texts of this layer, at the points by which they are placed.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def read_dxf(path: str | Path, *, layer: str, unit: float | None = None, toleran
         raise ValueError(f"unit: {str(file)!r} does not say its unit; give the metres of one, for example unit=1e-6")
     everything = list(_flat(document.modelspace()))
     chosen = [entity for name, entity in everything if name.casefold() == str(layer).casefold()]
-    texts = [(_text(e), e.dxf.insert) for e in chosen if e.dxftype() in ("TEXT", "MTEXT")]
+    texts = [_text(e) for e in chosen if e.dxftype() in ("TEXT", "MTEXT")]
     shapes = [e for e in chosen if e.dxftype() not in ("TEXT", "MTEXT")]
     if not shapes:
         known = ", ".join(repr(name) for name in sorted({name for name, _ in everything})) or "none"
@@ -91,8 +91,12 @@ def _flat(entities: Any, inherited: str | None = None) -> Iterator[tuple[str, An
             yield from _flat(insert.virtual_entities(), layer)
 
 
-def _text(entity: Any) -> str:
-    return entity.plain_text() if entity.dxftype() == "MTEXT" else entity.dxf.text
+def _text(entity: Any) -> tuple[str, Any]:
+    """What a text says, and the point by which it is placed."""
+    if entity.dxftype() == "MTEXT":
+        return entity.plain_text(), entity.dxf.insert
+    _, point, _ = entity.get_placement()
+    return entity.dxf.text, entity.ocs().to_wcs(point)
 
 
 def _areas(shapes: list[Any], scale: float, tolerance: float) -> tuple[list[Ring], list[Ring]]:

@@ -41,7 +41,7 @@ def read_drawing(path: str | Path, **options: Any) -> Drawing:
     Raises
     ------
     ValueError
-        If the ending is another one.
+        If the ending is another one, or the layer is missing (SVG can do without).
 
     Examples
     --------
@@ -55,4 +55,6 @@ def read_drawing(path: str | Path, **options: Any) -> Drawing:
         raise ValueError(
             f"path: {str(path)!r} ends in {ending!r}; drawings are read from {', '.join(sorted(_READERS))}"
         )
+    if ending != ".svg" and "layer" not in options:
+        raise ValueError(f"layer: a {ending} drawing may hold several; give that of the conductor, layer=...")
     return _READERS[ending](path, **options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.currents._inputs import number
+from vbsense._numbers import number
 from vbsense.currents.sheet import CurrentSheet
 from vbsense.drawings._contacts import Contact, contact_areas, currents_of
 from vbsense.drawings._cover import Grid, Intervals, covered, mask_and_borders, narrow_gaps, scan_edges
@@ -68,9 +68,10 @@ def solve_current(
     drawing : Drawing
         The conductor.
     contacts : mapping of str to str or (n, 2) array_like
-        Where current enters and leaves. A label of the drawing stands for the whole straight edge nearest to it; a
-        polygon (m), which overlaps or touches the conductor, for its area. The potential is the same all over a
-        contact, and within its area no current flows along the sheet: it is fed from above.
+        Where current enters and leaves. A label of the drawing stands for the whole straight edge nearest to it, as far
+        as it goes on along outlines that touch; a polygon (m), which overlaps or touches the conductor, for its area.
+        The potential is the same all over a contact, and within its area no current flows along the sheet: it is fed
+        from above.
     current : float or mapping of str to float
         Current (A) from the contact ``"source"`` to the contact ``"drain"``; with other contacts the current into the
         conductor at each of them, zero for those that are left out, zero in total.
@@ -88,8 +89,9 @@ def solve_current(
     Raises
     ------
     ValueError
-        If a contact does not touch the conductor, touches another or holds no pixel, if no conductor joins contacts
-        between which current is to flow, if currents do not add up to zero, or if a length makes no sense.
+        If a label stands between two edges, a contact does not touch the conductor, touches another or holds no pixel,
+        if no conductor joins contacts between which current is to flow, if currents do not add up to zero, or if a
+        length makes no sense.
 
     Warns
     -----
@@ -159,7 +161,7 @@ def solve_potential(
     True
     """
     if not isinstance(drawing, Drawing):
-        raise ValueError(f"drawing: received {type(drawing).__name__}; give a Drawing, e.g. from read_drawing")
+        raise TypeError(f"drawing: received {type(drawing).__name__}; give a Drawing, e.g. from read_drawing")
     pixel_size = _pixel_size(drawing, pixel_size)
     areas = contact_areas(drawing, contacts, pixel_size)
     into = currents_of(contacts, current)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ def read_svg(
 ) -> Drawing:
     """The painted shapes of an SVG drawing.
 
-    What is filled is conductor, by its fill rule, and so is every stroke over its width. The y axis, which points
-    down in SVG, is turned up: the lower left corner of the page is the origin.
+    What is filled is conductor, whatever its colour (white as well), by its fill rule, and so is every stroke over its
+    width. The y axis, which points down in SVG, is turned up: the lower left corner of the view box is the origin.
 
     Parameters
     ----------
@@ -53,7 +54,13 @@ def read_svg(
     ImportError
         Without svgelements (or gdstk, for strokes).
     ValueError
-        If the file is no SVG, its unit is not known, nothing is painted, or outlines cross themselves or each other.
+        If the file is no SVG, its unit is not known, nothing is painted, outlines cross themselves or each other, one
+        SVG is nested in another, or the page stretches x and y differently.
+
+    Warns
+    -----
+    UserWarning
+        If a shape is clipped or masked: it is read as a whole.
 
     Examples
     --------
@@ -69,6 +76,9 @@ def read_svg(
     except Exception as error:  # whatever the parser of XML raises
         raise ValueError(f"path: {str(file)!r} can not be read as SVG ({error})") from error
     view = elements.Matrix(page.viewbox_transform or "")
+    if abs(abs(view.a) - abs(view.d)) > 1e-6 * abs(view.a):
+        raise ValueError(f"the page of {str(file)!r} stretches x by {view.a:.6g} and y by {view.d:.6g}; make its width "
+                         "and height fit the viewBox")  # fmt: skip
     scale = unit_of(unit) or _unit(page, view)
     if scale is None:
         raise ValueError(f"unit: the page of {str(file)!r} has no width in mm, in or the like; give the metres of one "
@@ -130,12 +140,21 @@ def _group(elements: Any, page: Any, layer: str | None) -> Any:
 def _shapes(elements: Any, group: Any) -> Iterator[Any]:
     """Shapes and texts in the order of the drawing."""
     for element in group:
+        attributes = element.values.get("attributes", {})
+        if isinstance(element, elements.SVG) or attributes.get("tag") == "svg":
+            raise ValueError("the drawing has an <svg> inside its <svg>; unite them in the drawing")
+        if any(attributes.get(name, "none") != "none" for name in ("clip-path", "mask")):
+            warnings.warn(
+                f"a {attributes.get('tag', 'shape')} is clipped or masked, which is not read: all of it is taken",
+                UserWarning,
+                stacklevel=2,
+            )
         if isinstance(element, (elements.Group, elements.Use)):
             yield from _shapes(elements, element)
         elif isinstance(element, (elements.Shape, elements.Text)):
             if element.values.get("visibility") not in ("hidden", "collapse"):
                 yield element
-        elif not isinstance(group, elements.Use) and element.values.get("attributes", {}).get("tag") == "symbol":
+        elif not isinstance(group, elements.Use) and attributes.get("tag") == "symbol":
             # The parser puts the shapes of a symbol beside it, as if they were drawn.
             raise ValueError("the drawing has a <symbol> outside <defs>; move it into <defs>, or unlink its clones")
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vbsense._numbers import reals, whole
 from vbsense.optics.spots import check_shape
 
 if TYPE_CHECKING:
     from vbsense.optics.array import SensorArray
 
-__all__ = ["check_array", "length", "number"]
+__all__ = ["check_array", "check_labels", "length", "number"]
 
 SMALLEST, LARGEST = 1e-11, 1e-2  # of a length of an array (m): below an atom, above a chip
 
@@ -32,11 +35,11 @@ def check_array(array: SensorArray) -> None:
         "rotation": _angle("rotation", array.rotation, 4 * np.pi),
         "shear": _angle("shear", array.shear, 1.5),
         "spot_shape": check_shape(array.spot_shape),
-        "seed": _whole("seed", array.seed),
+        "seed": whole("seed", array.seed, 0),
         "depth_profile": _profile(array.depth_profile, thickness),
         "missing": _missing(array.missing, shape[0] * shape[1]),
         "sites": _sites(array.sites),
-        "labels": _labels(array.labels),
+        "labels": None if array.labels is None else check_labels(array.labels),
     }
     for name, value in checked.items():
         object.__setattr__(array, name, value)  # the class is frozen
@@ -59,8 +62,10 @@ def length(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def number(name: str, value: object, allowed: str) -> float:
-    """A float, or TypeError with what is allowed."""
+    """A float, or TypeError with what is allowed; text is no number, even if it reads like one."""
     try:
+        if isinstance(value, (str, bytes, bool, np.bool_)):
+            raise TypeError
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; it must be {allowed}") from None
@@ -100,12 +105,6 @@ def _angle(name: str, value: float, limit: float) -> float:
     return float(value)
 
 
-def _whole(name: str, value: object) -> int:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, 0 or more")
-    return int(value)
-
-
 def _profile(profile: object, thickness: float) -> str | tuple[tuple[float, ...], tuple[float, ...]]:
     if isinstance(profile, str):
         if profile != "uniform":
@@ -131,9 +130,9 @@ def _profile(profile: object, thickness: float) -> str | tuple[tuple[float, ...]
 
 
 def _missing(missing: object, sites: int) -> tuple[int, ...]:
-    if isinstance(missing, (int, str)):
+    if isinstance(missing, str) or not isinstance(missing, Iterable):
         raise ValueError(f"missing is {missing!r}; it must be a list of sites")
-    numbers = sorted({_whole("missing", n) for n in missing})  # type: ignore[attr-defined]
+    numbers = sorted({whole("missing", n, 0) for n in missing})
     if numbers and numbers[-1] >= sites:
         raise ValueError(f"missing names site {numbers[-1]}; the lattice has sites 0 to {sites - 1}")
     if len(numbers) == sites:
@@ -144,7 +143,7 @@ def _missing(missing: object, sites: int) -> tuple[int, ...]:
 def _sites(sites: object) -> tuple[tuple[float, float], ...] | None:
     if sites is None:
         return None
-    values = np.asarray(sites, dtype=float)
+    values = reals("sites", sites, "x and y of each site, in m")
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] != 2:
         raise ValueError(f"sites have shape {values.shape}; they must be (site, 2): x and y of each in m")
     bad = np.flatnonzero(~(np.abs(values) <= 1).all(axis=1))
@@ -153,10 +152,13 @@ def _sites(sites: object) -> tuple[tuple[float, float], ...] | None:
     return tuple((float(x), float(y)) for x, y in values)
 
 
-def _labels(labels: object) -> tuple[tuple[int, int], ...] | None:
-    if labels is None:
-        return None
-    numbers = tuple((_whole("row", row), _whole("column", column)) for row, column in labels)  # type: ignore[attr-defined]
+def check_labels(labels: object) -> tuple[tuple[int, int], ...]:
+    """Pairs of row and column, each pair once, or ValueError."""
+    try:
+        pairs = [(row, column) for row, column in labels]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ValueError(f"labels are {reprlib.repr(labels)}; they must be one (row, column) per site") from None
+    numbers = tuple((whole("row", row, 0), whole("column", column, 0)) for row, column in pairs)
     if len(set(numbers)) < len(numbers):
         twice = next(pair for pair in numbers if numbers.count(pair) > 1)
         raise ValueError(f"row and column {twice} name two sites; each pair may occur once")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vbsense.optics._checks import check_array, number
+from vbsense.optics._checks import LARGEST, check_array, check_labels, number
 from vbsense.optics.averages import SpotAverage, adaptive_average, fixed_average
-from vbsense.optics.lattice import columns, labels, nearest_distance, placement_errors, turned, vectors
+from vbsense.optics.lattice import columns, labels, nearest_distance, placement_errors, shortest_step, turned
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -142,7 +142,7 @@ class SensorArray:
                 raise ValueError(
                     f"row and column have shapes {np.shape(row)} and {np.shape(column)}; there are {len(places)} sites"
                 )
-            names = tuple(zip(np.asarray(row).tolist(), np.asarray(column).tolist(), strict=True))
+            names = check_labels(zip(np.asarray(row).tolist(), np.asarray(column).tolist(), strict=True))
         for name in ("pitch", "shape", "sites", "labels"):
             if name in options:
                 raise TypeError(f"from_sites takes no {name!r}: it follows from the sites")
@@ -191,10 +191,7 @@ class SensorArray:
         """Distance of the nearest neighbours in the design (m); infinite for a single site."""
         if self.sites is not None:
             return self.pitch if len(self.sites) > 1 else np.inf
-        along, up = vectors(self)
-        steps = [along] * (self.shape[1] > 1) + [up] * (self.shape[0] > 1)
-        steps += [up - along, up + along] * (min(self.shape) > 1)
-        return min((float(np.hypot(*step)) for step in steps), default=np.inf)
+        return shortest_step(self)
 
     @property
     def mean_height(self) -> float:
@@ -209,7 +206,7 @@ class SensorArray:
         field: Callable[[np.ndarray], np.ndarray],
         *,
         standoff: float,
-        tolerance: float = 1e-6,
+        tolerance: float | None = None,
         order: tuple[int, int] | None = None,
         at: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> NDArray[np.float64]:
@@ -222,9 +219,9 @@ class SensorArray:
         standoff : float
             Height of the mean depth of the emitters (m), at least `mean_height`: there the layer lies on the
             conductor.
-        tolerance : float
-            Error allowed, as a fraction of the largest mean \\|B\\| of a spot. Every spot gets as many points as it
-            needs: 33 where the field is smooth, some thousand across the edge of a wire in contact.
+        tolerance : float, optional
+            Error allowed, as a fraction of the largest mean \\|B\\| of a spot, by default 1e-6. Every spot gets as
+            many points as it needs: 33 where the field is smooth, some thousand across the edge of a wire in contact.
         order : (int, int), optional
             Instead: Gauss points along each side of the spot and through the depth, the same for all spots. A
             smooth function of every parameter, as a fit with finite differences wants it, but nobody looks at
@@ -269,8 +266,12 @@ class SensorArray:
         """
         middle = self._middles(standoff, at)
         if order is not None:
+            if tolerance is not None:
+                raise ValueError(
+                    "tolerance and order: received both; a fixed order knows no error: leave one of them out"
+                )
             return fixed_average(self, field, middle, order=order)
-        return adaptive_average(self, field, middle, tolerance=tolerance).field
+        return adaptive_average(self, field, middle, tolerance=1e-6 if tolerance is None else tolerance).field
 
     def average_with_error(
         self,
@@ -305,13 +306,18 @@ class SensorArray:
 
     def _middles(self, standoff: float, at: tuple[ArrayLike, ArrayLike] | None) -> np.ndarray:
         standoff = number("standoff", standoff, "a height in metres")
+        if standoff > LARGEST:
+            raise ValueError(
+                f"standoff is {standoff:.6g} m, above {LARGEST:g} m; heights are in metres: write 50 nm as 50e-9"
+            )
         if not (np.isfinite(standoff) and standoff >= self.mean_height * (1 - 1e-12)):
             raise ValueError(
                 f"standoff is {standoff!r} m; the layer, {self.thickness:.3g} m thick, must not cut the conductor: "
                 f"give at least {self.mean_height:.3g} m"
             )
-        if at is not None and len(at) != 2:
-            raise ValueError(f"at holds {len(at)} lists; it must be (x, y), each of one value per spot")
+        if at is not None and (not isinstance(at, Sized) or len(at) != 2):
+            holds = f"holds {len(at)} lists" if isinstance(at, Sized) else f"is {at!r}"
+            raise ValueError(f"at {holds}; it must be (x, y), each of one value per spot")
         x, y = (self.x, self.y) if at is None else at
         places = columns(("x", x), ("y", y))
         return np.column_stack([places, np.full(len(places), standoff)])

@@ -116,6 +116,9 @@ class _Spots:
 
 
 def _checked(field: Field, points: np.ndarray) -> np.ndarray:
+    if not callable(field):
+        hint = "give its .field" if hasattr(field, "field") else "give a function of points (..., 3) m"
+        raise TypeError(f"field is a {type(field).__name__}; {hint}")
     values = np.asarray(field(points), dtype=float)
     if values.shape != points.shape:
         raise ValueError(f"field gave shape {values.shape} for points of shape {points.shape}; both must be (..., 3)")

@@ -35,7 +35,9 @@ def stamp(array: SensorArray, psf: Any, pixel: float) -> Separable | Tabulated:
         quarters = array.rotation / (np.pi / 2)
         if array.spot_shape == "square" and abs(quarters - round(quarters)) < 1e-12:
             return Separable(pixel, psf.sigma, array.spot_size)
-    return _tabulate(psf, array.spot_shape, array.spot_size, array.rotation, pixel)
+    parameters = getattr(type(psf), "__dataclass_params__", None)
+    tabulate = _kept if parameters is not None and parameters.frozen else _tabulate
+    return tabulate(psf, array.spot_shape, array.spot_size, array.rotation, pixel)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ class Tabulated:
 
 
 @lru_cache(maxsize=16)
+def _kept(psf: Any, shape: str, size: float, rotation: float, pixel: float) -> Tabulated:
+    """`_tabulate` for functions that never change."""
+    return _tabulate(psf, shape, size, rotation, pixel)
+
+
 def _tabulate(psf: Any, shape: str, size: float, rotation: float, pixel: float) -> Tabulated:
     fine = int(np.ceil(POINTS_PER_DETAIL * pixel / getattr(psf, "detail", psf.fwhm)))
     half = 1 + int((psf.radius + reach(shape, size)) / pixel)

@@ -78,6 +78,8 @@ def spot_images(
     >>> part.shape, round(float(part.sum()), 3)
     ((205, 1), 0.759)
     """
+    if not isinstance(array, SensorArray):
+        raise TypeError(f"array is a {type(array).__name__}; give a SensorArray")
     pixel = length("pixel_size", pixel_size)
     psf = _chosen(psf_fwhm, psf)
     if psf.fwhm < pixel:
@@ -98,13 +100,15 @@ def _chosen(psf_fwhm: float | None, psf: PointSpread | None) -> PointSpread:
         raise ValueError(f"psf_fwhm and psf: received {given}; give the width of a Gaussian or another function")
     if psf is None:
         return GaussianPSF(length("psf_fwhm", psf_fwhm))
-    if not (callable(psf) and hasattr(psf, "fwhm") and hasattr(psf, "radius")):
+    if isinstance(psf, type) or not (callable(psf) and hasattr(psf, "fwhm") and hasattr(psf, "radius")):
         raise TypeError(f"psf is {psf!r}; it must be a point-spread function such as GaussianPSF(440e-9)")
+    length("psf.fwhm", psf.fwhm)
+    length("psf.radius", psf.radius)
     return psf
 
 
 def _whole(n: Any, shape: Any) -> int:
-    if not isinstance(n, (int, np.integer)) or n < 1:
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
         raise ValueError(f"shape is {shape!r}; it must be (rows, columns) of the camera, each at least 1")
     return int(n)
 

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vbsense._numbers import reals
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from vbsense.optics.array import SensorArray
 
-__all__ = ["columns", "labels", "nearest_distance", "placement_errors", "rotation_matrix", "turned", "vectors"]
+__all__ = ["columns", "labels", "nearest_distance", "placement_errors", "rotation_matrix", "shortest_step", "turned"]
 
 
-def vectors(array: SensorArray) -> np.ndarray:
+def _vectors(array: SensorArray) -> np.ndarray:
     """From a site to its neighbours in the row and in the column, before the rotation, ``(2, 2)`` m."""
     pitch_y = array.pitch if array.pitch_y is None else array.pitch_y
     return np.array([[array.pitch, 0.0], [pitch_y * np.sin(array.shear), pitch_y * np.cos(array.shear)]])
@@ -34,7 +36,7 @@ def turned(array: SensorArray) -> np.ndarray:
     if array.sites is not None:
         return rotation_matrix(array.rotation) @ np.array(array.sites).T
     row, column = labels(array) - (np.array(array.shape) - 1)[:, None] / 2
-    along, up = vectors(array)
+    along, up = _vectors(array)
     return rotation_matrix(array.rotation) @ (along[:, None] * column + up[:, None] * row)
 
 
@@ -50,7 +52,7 @@ def placement_errors(array: SensorArray) -> np.ndarray:
 
 def columns(*named: tuple[str, ArrayLike]) -> np.ndarray:
     """Lists of one length as the columns of an array, ``(site, n)``; ValueError if they are not."""
-    values = [np.asarray(v, dtype=float) for _, v in named]
+    values = [reals(name, v, "one position per site, in m") for name, v in named]
     if len({v.shape for v in values}) > 1 or values[0].ndim != 1 or values[0].size == 0:
         shapes = ", ".join(f"{name} {v.shape}" for (name, _), v in zip(named, values, strict=True))
         raise ValueError(f"positions have shapes {shapes}; give lists of one length, at least one site")
@@ -70,6 +72,17 @@ def nearest_distance(places: np.ndarray) -> float:
     if not distance[k, 1] > 0:
         raise ValueError(f"two sites, one of them number {k}, lie at one place, {places[k].tolist()}")
     return float(distance[k, 1])
+
+
+def shortest_step(array: SensorArray) -> float:
+    """Smallest distance of two sites of a lattice (m), infinite for a single one; missing sites count as there."""
+    along, up = _vectors(array)
+    rows, columns = array.shape
+    climb = np.arange(1, rows)
+    # In a lattice that leans far, the nearest site of a row above is several columns back.
+    back = np.clip(np.rint(climb * up[0] / along[0]), 1 - columns, columns - 1)
+    across = np.hypot(climb * up[0] - back * along[0], climb * up[1]).min(initial=np.inf)
+    return float(min(across, along[0])) if columns > 1 else float(across)
 
 
 def rotation_matrix(angle: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vbsense._numbers import reals
 from vbsense.optics._checks import length
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class MeasuredPSF:
     pixel_size: float
 
     def __post_init__(self) -> None:
-        image = np.array(self.image, dtype=float)
+        image = np.array(reals("image", self.image, "an array (ny, nx)"))
         object.__setattr__(self, "pixel_size", length("pixel_size", self.pixel_size))
         if image.ndim != 2 or min(image.shape) < 4:
             raise ValueError(f"image has shape {image.shape}; it must be (ny, nx), at least 4 x 4")

@@ -4,7 +4,8 @@ Each is a frozen dataclass with ``fwhm`` (m), ``radius`` (m), beyond which it is
 gives the density (1/m^2) at a distance (x, y) in the sample plane. The integral over the plane is 1: what lies
 beyond the radius is cut off and the rest scaled up; ``cut`` says which fraction that was, where it is known.
 ``detail`` (m) is the width of the finest structure: tables of the function have 20 points on that length.
-Any other class with these attributes will do for `vbsense.optics.spot_images`.
+Any other class with fwhm, radius and a call will do for `vbsense.optics.spot_images`; the image of a spot is kept for
+the next call if the class is a frozen dataclass, as these are, and made anew for any other, which may have changed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class PointSpread(Protocol):
         """Full width at half maximum (m)."""
 
     @property
-    def radius(self) -> float | None:
+    def radius(self) -> float:
         """Distance beyond which the density is zero (m)."""
 
     def __call__(self, x: Any, y: Any) -> NDArray[np.float64]:
