@@ -91,7 +91,7 @@ class Wedge:
         x, y = np.array(self.across) / across, np.array(self.along) / along
         axes = np.array([x, y, np.cross(x, y)])
         density = scale(self.current) / (across * self.thickness)
-        rules = (*np.polynomial.legendre.leggauss(6), *np.polynomial.legendre.leggauss(4))
+        rules = (*np.polynomial.legendre.leggauss(6), *np.polynomial.legendre.leggauss(6))
         local = np.empty((2, len(flat)))
         wedge(across, along, self.thickness / 2, density, into(axes, flat - self.corner), *rules, local)
         return (local.T @ axes[[0, 2]]).reshape(shape)
