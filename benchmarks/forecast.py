@@ -39,7 +39,7 @@ def main() -> None:
         "optimum among 1001 frequencies": lambda: best_frequencies(FINE, lines[0]),
         "amplification of a lattice": lambda: lattice_amplification(0.6, 1.0),
     }
-    for side in (5, 15, 40):
+    for side in (5, 15, 40, 100):
         rows[f"forecast of {side} x {side} sites, scene new"] = lambda side=side: sims.forecast(
             sims.gold_wire_nanoarray(rows=side, columns=side), SWEEP, exposure=1.0, currents=(1e-3, -1e-3)
         )

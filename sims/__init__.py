@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vbsense.sims.camera import Camera as Camera
     from vbsense.sims.camera import PhotonCounter as PhotonCounter
     from vbsense.sims.camera import camera_preset as camera_preset
-    from vbsense.sims.forecasts.predict import Forecast as Forecast
     from vbsense.sims.forecasts.predict import forecast as forecast
+    from vbsense.sims.forecasts.result import Forecast as Forecast
     from vbsense.sims.layer import LayerScene as LayerScene
     from vbsense.sims.presets import gold_wire_nanoarray as gold_wire_nanoarray
     from vbsense.sims.presets import preset as preset
@@ -42,7 +42,7 @@ _EXPORTS = {
     "Camera": "camera",
     "Drift": "scenes.drift",
     "EMCCD": "camera",
-    "Forecast": "forecasts.predict",
+    "Forecast": "forecasts.result",
     "GaussianBeam": "scenes.illumination",
     "Layer": "scenes.samples",
     "LayerScene": "layer",

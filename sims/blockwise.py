@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from vbsense.sims.framewise import mean_electrons
 from vbsense.sims.schedule import Drifted, Plan, refuse_drift
 from vbsense.storage.blocks import blocks
 from vbsense.storage.ordered import in_order, thread_count
@@ -93,16 +95,9 @@ class Blockwise:
         return np.broadcast_to(rates, (part.stop - part.start, *shape[1:]))
 
     def _expose(self, rates: np.ndarray, rng: np.random.Generator, at: tuple[int, int]) -> np.ndarray:
-        camera, averages = self.scene.camera, self.plan.averages
-        total = camera.expose(rates, self.plan.exposure, rng, at=at)
-        if averages > 1:
-            total = total.astype(np.int64)
-        for _ in range(averages - 1):
-            total += camera.expose(rates, self.plan.exposure, rng, at=at)
-        mean = total / averages
-        mean -= camera.offset
-        mean *= camera.gain
-        return mean
+        camera = self.scene.camera
+        expose = partial(camera.expose, rates, self.plan.exposure, rng, at=at)
+        return mean_electrons(expose, self.plan.averages, camera)
 
 
 def gather(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from vbsense.data import Scene
 from vbsense.sims.schedule import Drifted, Plan, refuse_drift
 
-__all__ = ["LIMIT", "frames_of"]
+__all__ = ["LIMIT", "frames_of", "mean_electrons"]
 
 LIMIT = 4 << 30  # bytes of a sweep that is built whole
 
@@ -38,7 +40,9 @@ def frames_of(scene: Scene, plan: Plan, drifted: Drifted | None, *, progress: bo
         for off, out in enumerate(found):
             for polarity, current in enumerate(plan.currents):
                 for k, rate in enumerate(_rates(scene, plan, drifted, off, polarity, current)):
-                    out[polarity, k] = _mean_frame(scene, rate, plan, plan.stream(1 - off, polarity, k))
+                    rng = plan.stream(1 - off, polarity, k)
+                    expose = partial(scene.expose, rate, plan.exposure, rng)
+                    out[polarity, k] = mean_electrons(expose, plan.averages, scene.camera)
                     bar.update()
     return found
 
@@ -58,8 +62,21 @@ def _rates(scene: Scene, plan: Plan, drifted: Drifted | None, off: int, polarity
         yield scene.rate(frequency, power=plan.power, current=current, laser=laser, shift=(x, y))
 
 
-def _mean_frame(scene: Scene, rate: np.ndarray, plan: Plan, rng: np.random.Generator) -> np.ndarray:
-    total = np.zeros(scene.shape, dtype=np.int64)
-    for _ in range(plan.averages):
-        total += scene.expose(rate, plan.exposure, rng)
-    return (total / plan.averages - scene.camera.offset) * scene.camera.gain
+def mean_electrons(expose: Callable[[], np.ndarray], averages: int, camera: Any) -> np.ndarray:
+    """Electrons of the mean of some exposures, which `expose` makes one after the other.
+
+    Examples
+    --------
+    >>> from vbsense.sims.camera import Camera
+    >>> mean_electrons(lambda: np.array([100, 103], np.uint16), 3, Camera(gain=2.0, offset=100.0)).tolist()
+    [0.0, 6.0]
+    """
+    total = expose()
+    if averages > 1:
+        total = total.astype(np.int64)
+    for _ in range(averages - 1):
+        total += expose()
+    mean = total / averages
+    mean -= camera.offset
+    mean *= camera.gain
+    return mean

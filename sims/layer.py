@@ -13,7 +13,7 @@ from vbsense.sims.camera import Camera
 from vbsense.sims.scenes.drift import Drift
 from vbsense.sims.scenes.layerlight import LayerLight
 from vbsense.sims.scenes.memory import Memory
-from vbsense.sims.scenes.samples import Layer
+from vbsense.sims.scenes.samples import Layer, check_height
 from vbsense.sims.scenes.viewed import Viewed
 
 __all__ = ["Layer", "LayerScene"]
@@ -89,7 +89,10 @@ class LayerScene(Viewed):
     _memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layer, Layer):
+            raise ValueError(f"layer is {self.layer!r}; give a Layer")
         self._check_view()
+        check_height(self.standoff, self.layer.thickness)
 
     @cached_property
     def _light(self) -> LayerLight:

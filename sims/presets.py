@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
 from vbsense.currents import Bar
 from vbsense.optics import SensorArray
 from vbsense.sims.camera import Camera
+from vbsense.sims.nearest import nearest
 from vbsense.sims.scene import ArrayScene
 
 __all__ = ["PRESETS", "gold_wire_nanoarray", "preset"]
@@ -69,15 +69,16 @@ def gold_wire_nanoarray(
         (x_wire, center[1] - 50e-6, -50e-9), (x_wire, center[1] + 50e-6, -50e-9), width=1e-6, thickness=100e-9,
         current=current,
     )  # fmt: skip
+    scene_bias = np.asarray(bias).tolist()
     kwargs = {
-        "current": current, "standoff": standoff, "bias": list(bias), "rows": rows, "columns": columns, "pitch": pitch,
+        "current": current, "standoff": standoff, "bias": scene_bias, "rows": rows, "columns": columns, "pitch": pitch,
         "seed": seed,
     }  # fmt: skip
     return ArrayScene(
         conductor=wire,
         array=SensorArray(pitch, (rows, columns), center, rotation=rotation, spot_size=100e-9, thickness=40e-9),
         standoff=standoff,
-        bias=tuple(bias),  # type: ignore[arg-type]
+        bias=bias,
         shape=shape,
         pixel_size=pixel,
         psf_fwhm=440e-9,  # 0.51 x 820 nm / 0.95: a dry objective at the emission peak
@@ -115,14 +116,9 @@ def preset(name: str, **options: object) -> ArrayScene:
     ValueError: the scene 'gold_wire_nanoarray' takes no option 'stand_off'; did you mean 'standoff'?
     """
     if name not in PRESETS:
-        raise ValueError(f"no scene is called {name!r}; {_hint(name, PRESETS)}")
+        raise ValueError(f"no scene is called {name!r}; {nearest(name, PRESETS)}")
     known = inspect.signature(PRESETS[name]).parameters
     for option in options:
         if option not in known:
-            raise ValueError(f"the scene {name!r} takes no option {option!r}; {_hint(option, known)}")
+            raise ValueError(f"the scene {name!r} takes no option {option!r}; {nearest(option, known)}")
     return PRESETS[name](**options)
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"

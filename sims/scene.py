@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from vbsense.sims.scenes.checks import check_fraction, check_not_negative, check
 from vbsense.sims.scenes.drift import Drift
 from vbsense.sims.scenes.emitters import Spots, Strain
 from vbsense.sims.scenes.glow import Glow, unit_field_of
+from vbsense.sims.scenes.illumination import relative
 from vbsense.sims.scenes.images import SpotImages
 from vbsense.sims.scenes.layerlight import LayerLight
 from vbsense.sims.scenes.memory import Memory
@@ -23,6 +25,8 @@ from vbsense.sims.scenes.spectra import Spins
 from vbsense.sims.scenes.viewed import Viewed
 
 __all__ = ["ArrayScene"]
+
+_MOST = 1_000_000  # sites
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,10 @@ class ArrayScene(Viewed):
     _memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.array, SensorArray):
+            raise ValueError(f"array is {self.array!r}; give a SensorArray")
         self._check_view()
+        self._check_places()
         check_positive(self, "spot_rate", *(["emitters"] if self.emitters is not None else []))
         check_fraction(self, "contrast")
         for name in ("brightness_scatter", "contrast_scatter"):
@@ -129,6 +136,26 @@ class ArrayScene(Viewed):
         for name, kind in (("strain", Strain), ("film", Layer)):
             if not isinstance(getattr(self, name), kind | None):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; give a {kind.__name__}, or None")
+
+    def _check_places(self) -> None:
+        sites = int(np.prod(self.array.shape)) if self.array.sites is None else len(self.array.sites)
+        if self.standoff < self.array.mean_height * (1 - 1e-12):
+            raise ValueError(
+                f"standoff is {self.standoff!r} m; the layer, {self.array.thickness:.3g} m thick, must not cut the "
+                f"conductor: give at least {self.array.mean_height:.3g} m"
+            )
+        if sites > _MOST:
+            raise ValueError(f"the array has {sites} sites; at most {_MOST} are simulated: give fewer rows or columns")
+        height, width = (n * self.pixel_size for n in self.shape)
+        reach = float(self.psf_fwhm)  # type: ignore[arg-type]
+        x, y = self.array.x, self.array.y
+        if not ((x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)).any():
+            warnings.warn(
+                f"no spot lies in the picture of {width:.3g} x {height:.3g} m: change the center of the array, counted "
+                "from the first pixel, or the shape of the camera",
+                UserWarning,
+                stacklevel=5,
+            )
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -156,7 +183,7 @@ class ArrayScene(Viewed):
     @cached_property
     def _glow(self) -> Glow:
         x, y, spots = self.array.x, self.array.y, self._spots
-        amplitude = None if self.microwave is None else np.asarray(self.microwave(x, y), dtype=float)
+        amplitude = None if self.microwave is None else relative("microwave", self.microwave, x, y)
         spins = Spins(
             np.asarray(self.bias), self._unit_field, self.defect, self.drive, self.linewidth, spots.E, spots.E_angle
         )
@@ -176,6 +203,23 @@ class ArrayScene(Viewed):
         """Electrons per second of every spot at laser = 1, ``(site,)``; arguments as in `rate`."""
         light = self._glow.light((frequency,), power=power, current=current, temperature=temperature)
         return light[:, 0].copy()
+
+    def spot_images(self) -> Any:
+        """Where the light of every spot falls without laser profile and vignetting.
+
+        Returns
+        -------
+        scipy.sparse.csr_array, (pixel, site)
+            As `vbsense.optics.spot_images` makes it, made once.
+
+        Examples
+        --------
+        >>> from vbsense import sims
+        >>> scene = sims.gold_wire_nanoarray(rows=2, columns=2)
+        >>> scene.spot_images().sum(axis=0).round(3).tolist()
+        [1.0, 1.0, 1.0, 1.0]
+        """
+        return self._images.plain((0.0, 0.0))
 
     def truth(self, current: float) -> dict[str, tuple[tuple[str, ...], np.ndarray, str]]:
         """What a measurement should find: name -> (dimensions, values, unit).

@@ -16,6 +16,7 @@ from vbsense.data import Scene, make_sweep
 from vbsense.layout import check_frequency
 from vbsense.sims.blockwise import Blockwise, gather
 from vbsense.sims.framewise import frames_of
+from vbsense.sims.scenes.checks import check_power
 from vbsense.sims.schedule import Plan, evaluate_drift
 from vbsense.storage.ordered import thread_count
 
@@ -126,25 +127,24 @@ def _plan(
     frequency = check_frequency(frequency)
     if not (_is_finite(exposure) and exposure > 0):
         raise ValueError(f"exposure is {exposure!r}; it must be a positive time in seconds")
-    if not _is_finite(power):
-        raise ValueError(f"power is {power!r}; it must be a finite number in dBm")
     if not (_is_finite(averages) and int(averages) == averages and averages >= 1):
         raise ValueError(f"averages is {averages!r}; it must be a whole number of frames, at least 1")
     entropy = tuple(np.random.default_rng(rng).integers(2**32, size=4).tolist())
     pair = _currents(scene, currents)
     seed = int(rng) if isinstance(rng, (int, np.integer)) and rng < 2**63 else None
-    return Plan(frequency, float(exposure), float(power), int(averages), pair, bool(reference), entropy, seed)
+    return Plan(frequency, float(exposure), check_power(power), int(averages), pair, bool(reference), entropy, seed)
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and bool(np.isfinite(value))
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return number and bool(np.isfinite(value))
 
 
 def _currents(scene: Scene, currents: Any) -> tuple[float, ...]:
     if currents is None:
         return (float(getattr(getattr(scene, "conductor", None), "current", 0.0)),)
-    values = np.asarray(currents, dtype=float)
-    if values.shape != (2,):
+    values = np.asarray(currents)
+    if values.shape != (2,) or values.dtype.kind not in "fiu":
         raise ValueError(f"currents are {currents!r}; give two, +I and -I in amperes, for example (1e-3, -1e-3)")
     plus, minus = map(float, values)
     if not (np.isfinite([plus, minus]).all() and plus == -minus and plus > 0):

@@ -585,6 +585,7 @@ BAR = vb.Bar((0, -1, 0), (0, 1, 0), width=1e-6, thickness=1e-7, current=1e-3)
         (lambda: field_bound(SWEEP, LINES * np.nan), "finite"),
         (lambda: doublet(5e-3, fwhm=150e6, contrast=-0.05, electrons=1e6), "contrast is -0.05"),
         (lambda: doublet(5e-3, fwhm=150e6, contrast=[0.05, 1.5], electrons=1e6), "contrast is 1.5"),
+        (lambda: doublet(10.0, fwhm=150e6, contrast=0.05, electrons=1e6), "10 mT is 10e-3"),
         (lambda: doublet(np.inf, fwhm=150e6, contrast=0.05, electrons=1e6), "Bz in T"),
         (lambda: doublet(5e-3, fwhm=0.0, contrast=0.05, electrons=1e6), "fwhm is 0"),
         (lambda: doublet(5e-3, fwhm=1e8, contrast=0.05, electrons=1e6, others={"mixing": 0.3}), "besides: nothing"),

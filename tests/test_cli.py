@@ -92,7 +92,7 @@ def test_wrong_input_gets_one_line_and_exit_code_2(folder, capsys):
 @pytest.mark.parametrize(
     ("option", "word"),
     [("--exposure=0.5", "no unit"), ("--exposure=0.5Hz", "must be in s"), ("--power=1mdBm", "must be in dBm"),
-     ("--current=much", "not a number"), ("--frequences", "unrecognized"), ("--averages=2.5", "invalid int"),
+     ("--current=much", "not a number"), ("--frequences", "unrecognized"), ("--averages=2.5", "no whole number"),
      ("--seed=-1", "0 or more")],
 )  # fmt: skip
 def test_wrong_options_are_refused_by_the_parser(option, word, capsys):

@@ -79,6 +79,32 @@ def test_flags_booleans_and_scalars_come_back_with_their_types(tmp_path: Path) -
     assert back["hot"].attrs["flag_masks"].dtype == np.uint16
 
 
+def test_texts_come_back_whatever_their_number(tmp_path: Path) -> None:
+    dataset = a_sweep().assign(
+        one=((), "häßlich", {"units": "1"}), some=(("n",), np.array(["a", "", "ccc"]), {"units": "1"}),
+        none=(("m",), np.array([], dtype=str), {"units": "1"}),
+    )  # fmt: skip
+    back = load(save(dataset, tmp_path / "a.h5"))
+    assert back["one"].item() == "häßlich"
+    assert back["some"].values.tolist() == ["a", "", "ccc"]
+    assert back["none"].shape == (0,)
+    assert summary(tmp_path / "a.h5", verify=True)["sha256_ok"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [np.asfortranarray, lambda v: np.repeat(v, 2, axis=2)[:, :, ::2], lambda v: v[:, ::-1].copy()[:, ::-1],
+     lambda v: np.ascontiguousarray(v.T).T, lambda v: v.astype(">f4")],
+    ids=["fortran", "strided", "reversed", "transposed", "big-endian"],
+)  # fmt: skip
+def test_the_checksum_does_not_depend_on_the_layout_in_memory(tmp_path: Path, change) -> None:
+    plain = a_sweep()
+    moved = plain.assign(signal=plain.signal.copy(data=change(plain.signal.values)))
+    one, other = (save(d, tmp_path / f"{k}.h5") for k, d in enumerate((plain, moved)))
+    assert summary(one)["sha256"] == summary(other)["sha256"]
+    assert load(other).equals(load(one))
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 numbers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
 arrays = hnp.arrays(st.sampled_from(["f8", "f4", "i8", "u2"]), st.integers(0, 4), elements={"allow_nan": False})
@@ -272,6 +298,9 @@ def test_an_existing_file_is_kept_unless_asked(path: Path) -> None:
         (lambda d: d.assign_attrs(user_x=1 << 70), "user_x"),
         (lambda d: d.assign_attrs(user_x="a\0b"), "NUL"),
         (lambda d: d.assign_attrs(user_x="\ud800"), "user_x"),
+        (lambda d: d.assign_attrs(user_x=["a", "b\0"]), "attribute 'user_x' of the dataset holds a NUL"),
+        (lambda d: d.assign(c=("y", np.array(["a\0b"] * 7))), "variable 'c' holds a NUL"),
+        (lambda d: d.assign(c=("y", np.array(["\ud800"] * 7))), "variable 'c' holds a NUL character or half"),
         (lambda d: d.assign(c=("y", np.ones(7, complex))), "complex"),
         (lambda d: d.assign({"a/b": ("y", np.ones(7), {"units": "1"})}), "a/b"),
         (lambda d: d.assign(c=("y", np.ones(7), {"units": "1", "scale_factor": 2.0})), "scale_factor"),
@@ -282,6 +311,11 @@ def test_what_no_file_can_hold_is_refused(tmp_path: Path, change, message: str) 
     with pytest.raises(LayoutError, match=message):
         save(change(a_sweep()), tmp_path / "a.h5")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="ndarray is no dataset; build one with make_sweep"):
+        save(np.ones((3, 4, 5)), tmp_path / "a.h5")  # type: ignore[arg-type]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

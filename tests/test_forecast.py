@@ -116,6 +116,51 @@ def test_camera_noise_counts(scene, plan):
     )
 
 
+@pytest.mark.parametrize(
+    ("camera", "more"),
+    [
+        # Electrons of the clock, doubled by the register; steps of the converter; a dead time of a tenth.
+        (lambda **c: sims.camera_preset("emccd", hot_pixels=0.0, response_spread=0.0, **c), {"clock_induced": 200.0}),
+        (lambda **c: sims.Camera(read_noise=0.0, full_well=1e9, **c), {"gain": 20.0}),
+        (lambda **c: sims.PhotonCounter(**c), {"dead_time": 500e-9}),
+    ],
+)
+def test_what_a_camera_does_besides_its_read_noise_counts(scene, camera, more):
+    """The variance that a forecast expects of a pixel is that of the counts, as the light that they stand for."""
+    from vbsense.sims.forecasts.unmixed import pixel_noise
+
+    rate, seconds = np.array([[3e5]]), 1e-3
+    for made in (camera(), camera(**more)):
+        seen = replace(scene, camera=made, recipe=None)
+        r = np.full((200_000, 1, 1), rate[0, 0])
+        low, high = (made.expose(k * r, seconds, np.random.default_rng(1)) * made.gain for k in (0.9, 1.1))
+        slope = (high.mean() - low.mean()) / (0.2 * 300)
+        found = made.expose(r, seconds, np.random.default_rng(2)).var() * made.gain**2 / slope**2
+        assert pixel_noise(seen, rate.ravel(), seconds)[0] == pytest.approx(found, rel=0.03)
+
+
+def test_references_take_time_and_tell_nothing(scene, plan):
+    both = sims.forecast(scene, SWEEP, exposure=0.1, averages=4, currents=PAIR, reference=True, target=1e-6)
+    assert both.seconds == 2 * plan.seconds
+    assert both.error == pytest.approx(plan.error)
+    assert both.sweep_sensitivity == pytest.approx(plan.sweep_sensitivity * np.sqrt(2))
+
+
+def test_sites_outside_the_picture_are_left_out(scene, plan):
+    half = replace(scene, shape=(scene.shape[0], scene.shape[1] // 2), recipe=None)
+    part = sims.forecast(half, SWEEP, exposure=0.1, averages=4, currents=PAIR)
+    assert any("of 81 sites lie outside the picture" in note for note in part.notes)
+    assert part.x.max() < half.shape[1] * half.pixel_size + half.psf_fwhm
+    inner = part.x < half.shape[1] * half.pixel_size - 2 * half.psf_fwhm
+    same = np.isin(plan.x, part.x[inner])
+    assert part.error[inner] == pytest.approx(plan.error[same], rel=0.05)
+    assert "nan" not in str(part)
+    with pytest.warns(UserWarning, match="no spot"):
+        away = replace(scene, array=replace(scene.array, center=(1e-3, 0.0)), recipe=None)
+    with pytest.raises(ValueError, match="no spot lies in the picture"):
+        sims.forecast(away, SWEEP, exposure=0.1)
+
+
 def test_a_full_pixel_is_told(scene):
     notes = sims.forecast(scene, SWEEP, exposure=20.0).notes
     assert any("saturates" in note and "expose for less than" in note for note in notes)
@@ -156,8 +201,8 @@ def test_lines_at_the_end_of_the_sweep_leave_sites_without_a_bound(scene):
 def test_a_part_of_the_sites_speaks_for_all(scene, plan, monkeypatch):
     """What is done for large arrays, done to a small one."""
     monkeypatch.setattr("vbsense.sims.forecasts.sites._MOST", 40)
-    monkeypatch.setattr("vbsense.sims.forecasts.pictures._ALL_SITES", 50)
-    monkeypatch.setattr("vbsense.sims.forecasts.pictures._PATCH", 7)
+    monkeypatch.setattr("vbsense.sims.forecasts.unmixed._ALL_SITES", 50)
+    monkeypatch.setattr("vbsense.sims.forecasts.unmixed._PATCH", 7)
     part = sims.forecast(scene, SWEEP, exposure=0.1, averages=4, currents=PAIR)
     assert part.error.size == 40
     assert any("40 of 81 sites" in note for note in part.notes)
@@ -256,6 +301,8 @@ def test_four_point_misreading_is_that_of_the_spectra(plan):
         ({"exposure": 0.0}, "exposure is 0.0"),
         ({"exposure": "1s"}, "exposure is '1s'"),
         ({"averages": 1.5}, "whole number"),
+        ({"averages": "4"}, "averages is '4'; it must be a whole number"),
+        ({"power": 1e5}, "from -300 to 100"),
         ({"currents": (1e-3, 1e-3)}, r"\+I and -I"),
         ({"model": "gausian"}, "did you mean 'gaussian'"),
         ({"model": "gaussian1"}, "has not two lines"),

@@ -242,7 +242,8 @@ def test_microwave_and_drift_are_what_the_tables_say():
     antenna = {"kind": "filament", "vertices": [["20 um", "-1 mm"], ["20 um", "1 mm"]], "current": 1.0}
     driven = scene(microwave__antenna=antenna).microwave
     assert driven(9.5e-7, 5.5e-7) == pytest.approx(1)
-    assert driven(9.5e-7 + 10e-6, 5.5e-7) > 0
+    # Of a long thin wire in its plane z / (x^2 + z^2) lies across c: half as far away, four times as much.
+    assert driven(9.5e-7 + 10e-6, 5.5e-7) == pytest.approx(4, rel=1e-3)
     drift = scene(drift__laser_slope="-1 %/h", drift__stage=["0.1 nm/s", 0], drift__seed=4).drift
     assert drift == sims.Drift(laser_slope=-0.01 / 3600, stage=(1e-10, 0), seed=4)
     assert scene().drift is None
@@ -392,6 +393,16 @@ def without(line, text=TEXT):
         (TEXT, {"scene.title": 3}, "a text in quotes"),
         (LAYER, {"sensor.outline": [[0, 0], [1e-6, 0]]}, r"\[sensor\] outline"),
         (TEXT + "\nx = 35 nm", {}, "this is not TOML: .*quotes"),
+        (TEXT + '\nspot_rate = "2 Mcps"', {}, "this is not TOML: .*a second time"),
+        (TEXT, {"light.contrast": 24}, r'contrast = 24: it must be 0 to 0.999 \(5 % is 0.05 or "5%"\)'),
+        (TEXT, {"light.vacancies_per_ion": 10}, r"\[light\] vacancies_per_ion is of no use without dose"),
+        (TEXT, {"defect.azimuth": 1.0}, r"\[defect\] azimuth is of no use without tilt"),
+        (TEXT, {"microscope.laser_center": [0, 0]}, "laser_center is of no use without laser_fwhm"),
+        (LAYER, {"light.contrast_scatter": 0.0}, "contrast_scatter is of no use"),
+        (TEXT, {"camera.preset": "sCMOS"}, "did you mean 'scmos'"),
+        (TEXT, {"camera.preset": "emccd", "camera.em_gain": 5}, "em_gain = 5: it must be 10 to 100000"),
+        (TEXT, {"measurement.averages": 0}, "averages = 0: it must be 1 to 1000000"),
+        (TEXT, {"sensor.rows": 10000, "sensor.columns": 10000}, "has 100000000 sites; at most 1000000"),
         (TEXT, {"pitch": 1}, "write for example microscope.shape"),
         (TEXT, {"sensor.pitch.x": 1}, "is no table"),
         (TEXT.replace("[conductor]", "[[conductor]]"), {"conductor.width": 1e-6}, "name one by its number|is no table"),
@@ -413,12 +424,36 @@ def test_a_mistake_gets_one_sentence(text, overrides, words):
 def test_warnings_where_a_scene_is_strange():
     with pytest.warns(UserWarning, match="larger|overlap"):
         scene(sensor__spot_size="500 nm")
+    with pytest.warns(UserWarning, match="no spot lies in the picture"):
+        scene(sensor__center=["1 mm", 0])
     with pytest.warns(UserWarning, match="narrower than a pixel"):
         scene(microscope__fwhm="80 nm").rate(None, power=15.0, current=1e-3)
 
 
+def test_a_mark_at_the_beginning_of_a_file_is_no_harm(tmp_path):
+    (tmp_path / "a.toml").write_text(TEXT, encoding="utf-8-sig")
+    assert sims.load_scene(tmp_path / "a.toml").scene.array == scene().array
+
+
+def test_a_given_D_is_that_of_the_given_temperature():
+    cold = scene(defect__temperature="20 K", defect__D="3.48 GHz").defect
+    assert (cold.D, cold.temperature) == (3.48e9, 20.0)
+    with pytest.raises(ValueError, match="give D itself"):
+        scene(defect__temperature="20 K")
+
+
+def test_a_closed_path_comes_back_to_its_first_corner():
+    corners = [[0, 0], ["2 um", 0], [0, "2 um"]]
+    table = f'kind = "path"\nclosed = true\n{FILM}current = "1 mA"\n'
+    one, other = (
+        scene(f"[conductor]\n{table}vertices = []\n" + SPOTS + VIEW + LIGHT, conductor__vertices=v).conductor
+        for v in (corners, [*corners, [0, 0]])
+    )
+    assert (one.field([[0, 0, 1e-7]]) == other.field([[0, 0, 1e-7]])).all()
+
+
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"no\.toml does not exist; give the name of a scene file"):
         sims.load_scene(tmp_path / "no.toml")
     with pytest.raises(ValueError, match="is a folder"):
         sims.load_scene(tmp_path)
@@ -493,6 +528,45 @@ def test_the_command_prints_the_keys(capsys):
     assert capsys.readouterr().out == reference()
 
 
+def test_what_is_strange_is_told_once_and_before(tmp_path, capsys):
+    file, out = tmp_path / "scene.toml", tmp_path / "x.h5"
+    file.write_text(TEXT + '[measurement]\npoints = 7\nexposure = "100 s"\n')
+    for command in (["simulate", str(file), str(out)], ["forecast", str(file)]):
+        assert main([*command, "--set", "sensor.spot_size=450 nm", "--set", "microscope.fwhm=80 nm"]) == 0
+        caught = capsys.readouterr()
+        lines = [line for line in caught.err.splitlines() if line.startswith("vbsense: warning: ")]
+        for words in ("overlap", "narrower than a pixel", "saturates"):
+            notes = sum(words in line for line in caught.out.splitlines() if line.startswith("note: "))
+            assert sum(words in line for line in lines) + notes == 1, words
+        assert "UserWarning" not in caught.err
+
+
+def test_a_rig_measures_as_the_file_says(tmp_path, monkeypatch):
+    from vbsense.cli import acquire
+
+    told = {}
+
+    def measure(scene, grid, folder, out, **plan):
+        told.update(plan, frequency=grid)
+        return sims.simulate_sweep(scene, grid, exposure=0.01)
+
+    monkeypatch.setattr(acquire, "measure", measure)
+    file = tmp_path / "scene.toml"
+    file.write_text(TEXT + '[measurement]\npoints = 7\norder = "up"\nreference = true\n')
+    command = ["acquire", "--simulated", str(file), str(tmp_path / "x.h5")]
+    assert main(command) == 0
+    assert (told["order"], told["reference"], told["currents"], len(told["frequency"])) == (
+        "up",
+        True,
+        (1e-3, -1e-3),
+        7,
+    )
+    assert main([*command, "--set", "measurement.polarities=false", "--set", "conductor.current=-2 mA"]) == 0
+    assert told["currents"] == (-2e-3,)
+    assert main([*command, "--current", "0A"]) == 0
+    assert told["currents"] == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -502,6 +576,8 @@ def test_the_command_prints_the_keys(capsys):
         (["FILE", "OUT", "--set", "pitch"], "write TABLE.KEY=VALUE"),
         (["FILE", "OUT", "--set", "sensor.pich=1"], "did you mean 'pitch'"),
         (["FILE", "OUT", "--plot", "FILE"], "--force"),
+        (["FILE", "OUT", "--plot", "x.bmp"], "--plot: 'x.bmp' does not end in .png, .pdf or .svg"),
+        (["FILE", "OUT", "--power=1e5dBm"], "from -300 to 100"),
     ],
 )
 def test_wrong_commands_get_one_line(arguments, words, tmp_path, capsys):

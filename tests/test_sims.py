@@ -249,6 +249,38 @@ def test_reference_is_the_light_without_drive():
     assert pair.reference.dims == ("polarity", "frequency", "y", "x")
 
 
+def test_spots_beside_the_picture_are_noticed():
+    scene = small()
+    with pytest.warns(UserWarning, match="no spot lies in the picture of .* change the center"):
+        away = replace(scene, array=replace(scene.array, center=(1e-3, 0.0)))
+    assert noiseless(away, 3.2e9) == pytest.approx(np.full(away.shape, away.background))
+
+
+def test_spots_at_the_border_are_cut_where_the_picture_ends():
+    """A camera that sees more sees the same there; for pictures that stand still and for those that drift."""
+    scene = small(brightness_scatter=0.0, contrast_scatter=0.0)
+    pixel, n = scene.pixel_size, 12
+    rows, columns = slice(n, n + scene.shape[0]), slice(n, n + scene.shape[1])
+    cut = replace(scene, array=replace(scene.array, center=(0.0, 3e-7)))
+    wire = scene.conductor
+    start, end = (tuple(np.add(point, (n * pixel, n * pixel, 0))) for point in (wire.start, wire.end))
+    wide = replace(
+        cut, shape=tuple(m + 2 * n for m in scene.shape), conductor=replace(wire, start=start, end=end),
+        array=replace(scene.array, center=(n * pixel, 3e-7 + n * pixel)),
+    )  # fmt: skip
+    for shift in ((0.0, 0.0), np.array([[0, 0], [33e-9, -71e-9]])):
+        state = {"power": 25.0, "current": 1e-3, "shift": shift}
+        seen = wide.block_rates([3.19e9, None], rows, columns, **state)
+        assert cut.block_rates([3.19e9, None], slice(None), slice(None), **state) == pytest.approx(seen, rel=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"currents": (1e-3, -1e-3), "averages": 3, "reference": True}])
+def test_one_pixel_and_one_frequency_are_enough(options):
+    sweep = simulate(small(shape=(1, 1), array=replace(small().array, center=(0.0, 0.0))), F[:1], **options)
+    assert sweep.signal.shape[-3:] == (1, 1, 1)
+    assert np.isfinite(sweep.signal.values).all()
+
+
 class OtherScene:
     """The least that a scene must have."""
 
@@ -294,6 +326,31 @@ def test_any_scene_will_do():
         (lambda: small(spot_rate=-1.0), "spot_rate"),
         (lambda: small(linewidth=np.nan), "linewidth"),
         (lambda: small(contrast=20.0), "contrast"),
+        (lambda: small(contrast=1.0), "contrast is 1.0; it must be a fraction, 0 or more and below 1"),
+        (lambda: small(linewidth=45.0), "45 MHz is 45e6"),
+        (lambda: small(bias=(0, 0, 10)), "10 mT is 10e-3"),
+        (lambda: small(standoff=35.0), "lengths are in metres"),
+        (lambda: small(pixel_size=0.1), "lengths are in metres"),
+        (lambda: small(standoff="35 nm"), "standoff is '35 nm'"),
+        (lambda: small(seed=1.5), "seed is 1.5; it must be a whole number"),
+        (lambda: small(seed=-1), "seed is -1"),
+        (lambda: small(array=None), "array is None; give a SensorArray"),
+        (lambda: small(conductor=None), r"conductor is None; it must be an object that has field"),
+        (lambda: small(camera=None), r"camera is None; it must be an object that has expose"),
+        (lambda: small(defect="VB14N"), "defect is 'VB14N'; give a Defect"),
+        (lambda: small(array=replace(small().array, shape=(1001, 1000))), "has 1001000 sites; at most 1000000"),
+        (lambda: noiseless(small(), 3.2), "3.47 GHz is 3.47e9"),
+        (lambda: noiseless(small(), "3.2 GHz"), "give numbers in Hz"),
+        (lambda: noiseless(small(), 3.2e9, power=np.nan), "power is nan"),
+        (lambda: noiseless(small(), 3.2e9, power=1e5), "from -300 to 100"),
+        (lambda: noiseless(small(), 3.2e9, current=np.nan), "current is nan"),
+        (lambda: noiseless(small(), 3.2e9, current="1 mA"), "current is '1 mA'"),
+        (lambda: noiseless(small(), 3.2e9, temperature="300"), "temperature is '300'; it must be a finite number in K"),
+        (lambda: noiseless(small(), 3.2e9, laser=np.inf), "values from inf to inf"),
+        (lambda: noiseless(small(laser=lambda x, y: x - 1), 3.2e9), "laser gives -1 at"),
+        (lambda: noiseless(small(vignetting=lambda x, y: np.nan * x), 3.2e9), "vignetting gives nan at"),
+        (lambda: noiseless(small(microwave=lambda x, y: -1.0), 3.2e9), "microwave gives -1 at"),
+        (lambda: noiseless(small(microwave=lambda x, y: np.ones(4)), 3.2e9), "microwave gives shape"),
         (lambda: small(background=-1.0), "background"),
         (lambda: noiseless(small(standoff=10e-9), 3.2e9), "standoff"),
         (lambda: noiseless(small(), 3.2e9, temperature=4.0), "60 K"),

@@ -403,6 +403,21 @@ def test_ctrl_c_leaves_no_file(tmp_path: Path, after: int) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_killed_simulation_leaves_nothing_under_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    process = run(SLOW, path=str(path), pause=0.02)
+    for _ in range(30):
+        process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=60)
+    left = os.listdir(tmp_path)
+    assert path.name not in left
+    assert [name.startswith(".a.h5.") and name.endswith(".tmp") for name in left] == [True]
+    os.utime(tmp_path / left[0], (0, 0))  # long ago: nobody is at work on it
+    simulate(Stripes(), path=path).close()
+    assert os.listdir(tmp_path) == ["a.h5"]
+
+
 def test_a_full_disk_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
     limited = """
         import resource
@@ -491,6 +506,7 @@ def drift(laser: Any, shift: Any = lambda t: np.zeros((t.size, 2))) -> Any:
         ({"averages": 0}, ValueError, "averages is 0"),
         ({"power": np.nan}, ValueError, "power is nan"),
         ({"power": None}, ValueError, "power is None"),
+        ({"power": 1e5}, ValueError, "power is 100000.0; it must be a number in dBm from -300 to 100"),
         ({"frequency": F[::-1]}, ValueError, "not ascending"),
         ({"threads": 0}, ValueError, "threads is 0"),
         ({"threads": 1.5}, ValueError, "threads is 1.5"),

@@ -127,6 +127,8 @@ def save_computed(
     """
     path = Path(path)
     refuse_existing(path, overwrite=overwrite)
+    if not isinstance(dataset, xr.Dataset):
+        raise TypeError(f"{type(dataset).__name__} is no dataset; build one with make_sweep, or make_map")
     variables, attributes = encode(check(dataset))
     if unknown := sorted(set(values) - set(variables)):
         raise ValueError(f"values are given for {unknown[0]!r}; the dataset has {', '.join(variables)}")
@@ -177,7 +179,8 @@ def load(path: str | Path) -> xr.Dataset:
     """
     path = Path(path)
     with opened(path) as (variables, attributes):
-        read = {name: Stored(v.dims, v.values[()], v.attrs) for name, v in variables.items()}
+        # An index would take one text out of its array.
+        read = {n: Stored(v.dims, np.asarray(v.values[()]), v.attrs) for n, v in variables.items()}
         expected = attributes.pop("sha256", None)
         if expected is None:
             warnings.warn(f"{path} has no checksum, so damage cannot be seen; save it anew", UserWarning, stacklevel=2)

@@ -52,7 +52,7 @@ def refuse_rate(rate: np.ndarray, place: int) -> None:
     if place >= 0:
         index = tuple(map(int, np.unravel_index(place, rate.shape)))
         raise ValueError(
-            f"rate is {rate[index]!r} at {index}; it must be electrons per second, 0 or more, and with the dark "
+            f"rate is {rate[index]} at {index}; it must be electrons per second, 0 or more, and with the dark "
             "current give at most 1e12 in an exposure"
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import fields, replace
 from typing import Any
 
 from vbsense.sims.camera.counter import PhotonCounter
 from vbsense.sims.camera.emccd import EMCCD
 from vbsense.sims.camera.model import Camera
+from vbsense.sims.nearest import nearest
 
 __all__ = ["PRESETS", "camera_preset"]
 
@@ -61,15 +61,10 @@ def camera_preset(name: str, **overrides: Any) -> Camera | EMCCD | PhotonCounter
     0.6
     """
     if name not in PRESETS:
-        raise ValueError(f"no camera is called {name!r}; {_hint(name, PRESETS)}")
+        raise ValueError(f"no camera is called {name!r}; {nearest(name, PRESETS)}")
     camera = PRESETS[name]
     known = [field.name for field in fields(camera)]
     for option in overrides:
         if option not in known:
-            raise ValueError(f"a camera {name!r} has no {option!r}; {_hint(option, known)}")
+            raise ValueError(f"a camera {name!r} has no {option!r}; {nearest(option, known)}")
     return replace(camera, **overrides)
-
-
-def _hint(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"

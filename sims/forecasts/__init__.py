@@ -1,6 +1,6 @@
 """What a measurement will reach, before it is made: errors, better frequencies, times.
 
-`predict` joins the parts, `sites` looks at the scene, `text` and `picture` show the result.
+`predict` joins the parts to a `result`, `sites` looks at the scene, `text` and `picture` show the result.
 
 >>> import numpy as np
 >>> from vbsense import sims
@@ -10,6 +10,7 @@
 ((4,), 1)
 """
 
-from vbsense.sims.forecasts.predict import TARGETS, Forecast, forecast
+from vbsense.sims.forecasts.predict import forecast
+from vbsense.sims.forecasts.result import TARGETS, Forecast
 
 __all__ = ["TARGETS", "Forecast", "forecast"]

@@ -10,7 +10,7 @@ from vbsense.lineshape import get_model
 from vbsense.sims.forecasts.text import duration, quantity
 
 if TYPE_CHECKING:
-    from vbsense.sims.forecasts.predict import Forecast
+    from vbsense.sims.forecasts.result import Forecast
 
 __all__ = ["amplification_curve", "error_map", "error_over_time", "figure", "frequency_weights"]
 

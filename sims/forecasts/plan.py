@@ -23,6 +23,7 @@ class Plan:
     averages: int
     currents: Any
     model: str
+    reference: bool = False
 
     @cached_property
     def polarities(self) -> int:
@@ -31,12 +32,13 @@ class Plan:
     @cached_property
     def seconds(self) -> float:
         """Exposure time of the whole measurement."""
-        return self.exposure * self.averages * self.frequency.size * self.polarities
+        return self.exposure * self.averages * self.frequency.size * self.polarities * (2 if self.reference else 1)
 
     def current(self, scene: Any) -> float:
         if self.currents is not None:
-            values = np.asarray(self.currents, dtype=float)
-            if values.shape != (2,) or not (np.isfinite(values).all() and values[0] == -values[1] and values[0] > 0):
+            values = np.asarray(self.currents)
+            number = values.shape == (2,) and values.dtype.kind in "fiu" and bool(np.isfinite(values).all())
+            if not (number and values[0] == -values[1] and values[0] > 0):
                 raise ValueError(
                     f"currents are {self.currents!r}; give +I and -I in amperes, for example (1e-3, -1e-3)"
                 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,123 +10,14 @@ import numpy as np
 from vbsense.bounds import Design, FourPoints, Noise, best_frequencies, four_points, time_for
 from vbsense.layout import check_frequency
 from vbsense.lineshape import get_model
+from vbsense.sims.forecasts.result import TARGETS, Forecast, median_site
 
 if TYPE_CHECKING:
     from vbsense.scene import Scene
 
-__all__ = ["TARGETS", "Forecast", "forecast"]
+__all__ = ["forecast"]
 
-# What a target can be, and its unit.
-TARGETS = {"field": "T", "current": "A", "standoff": "m", "position": "m", "width": "m"}
 _CANDIDATE_STEP = 1e6  # Hz: far below the width of any line
-
-
-@dataclass(frozen=True, eq=False)
-class Forecast:
-    """Result of `forecast`; errors are one sigma, times are exposure times.
-
-    Attributes
-    ----------
-    name : str
-        Of the scene.
-    frequency : ndarray, (n,)
-        Points of the sweep (Hz).
-    seconds : float
-        Exposure time of the whole measurement: all points, averages and polarities.
-    polarities : int
-        1, or 2 where +I and -I are measured and subtracted.
-    model : str
-        Line shape that the sweep will be fitted with.
-    x, y : ndarray, (site,)
-        Places of the sites or pixels (m).
-    parameters : ndarray, (site, p)
-        Of the line shape nearest to the spectrum of each site, offset in electrons per exposure; NaN where it has
-        no two lines.
-    spectrum : ndarray, (n,)
-        Light of the site of median error at every point of the sweep (electrons per exposure).
-    error : ndarray, (site,)
-        Cramer-Rao bound on Bz after the whole measurement, as unmixed from the pictures of this camera (T); with two
-        polarities on the field of the current. Infinite where the sweep does not determine it.
-    alone : ndarray, (site,)
-        The same with the shot noise of the light of that site as the only noise.
-    sweep_sensitivity : ndarray, (site,)
-        Error of Bz times the square root of the exposure time of the whole sweep (T/sqrt(Hz)).
-    slope_sensitivity : ndarray, (site,)
-        Shot-noise limit at the steepest point of one line, no factor for E (T/sqrt(Hz)).
-    amplification : ndarray, (site,), or None
-        Error of a site's light over that of a spot alone; None where pixels are the sites.
-    pitch, psf_fwhm : float
-        Of the array and its pictures (m); NaN without.
-    lattice : ndarray, (2, k)
-        Pitch over width of the point-spread function, and the amplification on an endless lattice.
-    optimum : Design or None
-        Frequencies for the least error of the site of median error, all parameters of the model unknown.
-    four : FourPoints or None
-        Four points on the flanks of its lines.
-    wire : mapping of str to (float, float)
-        Value and error after the whole measurement of the parameters of the conductor, all free together.
-    targets : mapping of str to float
-        Wanted errors.
-    times : mapping of str to mapping of str to float
-        For each target, exposure time (s) until it is met with the "sweep", the "optimum" or the "four points", as if
-        every site gained as much by them as the site of median error.
-    gamma : float
-        Of the electron (Hz/T).
-    notes : tuple of str
-        What was left out, and why.
-
-    Examples
-    --------
-    >>> from vbsense import sims
-    >>> scene = sims.gold_wire_nanoarray(rows=2, columns=2)
-    >>> plan = sims.forecast(scene, np.linspace(2.97e9, 3.97e9, 61), exposure=0.5, target=1e-6)
-    >>> print(str(plan).splitlines()[0])
-    scene                       gold_wire_nanoarray, 4 sites
-    >>> list(plan.times["field"])
-    ['sweep', 'optimum', 'four points']
-    """
-
-    name: str
-    frequency: np.ndarray
-    seconds: float
-    polarities: int
-    model: str
-    x: np.ndarray
-    y: np.ndarray
-    parameters: np.ndarray
-    spectrum: np.ndarray
-    error: np.ndarray
-    alone: np.ndarray
-    sweep_sensitivity: np.ndarray
-    slope_sensitivity: np.ndarray
-    amplification: np.ndarray | None
-    pitch: float
-    psf_fwhm: float
-    lattice: np.ndarray
-    optimum: Design | None
-    four: FourPoints | None
-    wire: Mapping[str, tuple[float, float]]
-    targets: Mapping[str, float]
-    times: Mapping[str, Mapping[str, float]]
-    gamma: float
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """The table that ``vbsense forecast`` prints."""
-        from vbsense.sims.forecasts.text import table
-
-        return table(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain numbers in SI units for JSON; None for what is infinite or unknown."""
-        from vbsense.sims.forecasts.text import as_dict
-
-        return as_dict(self)
-
-    @property
-    def median_site(self) -> int:
-        """The site of median error."""
-        return median_site(self.error)
 
 
 def forecast(
@@ -138,6 +28,7 @@ def forecast(
     power: float = 15.0,
     averages: int = 1,
     currents: Any = None,
+    reference: bool = False,
     model: str = "gaussian",
     target: float | Mapping[str, float] | None = None,
     name: str | None = None,
@@ -158,6 +49,8 @@ def forecast(
         Frames averaged into each point.
     currents : (float, float), optional
         +I and -I if both are measured and subtracted (A). By default the scene's own current, one polarity.
+    reference : bool
+        Every point is also exposed with the drive off: that takes as long again, and the fit makes nothing of it.
     model : str
         Line shape of the fit to come: "gaussian", "lorentzian", "hyperfine14", "hyperfine15".
     target : float or mapping of str to float, optional
@@ -190,19 +83,23 @@ def forecast(
     >>> bool(50e-6 < np.median(plan.slope_sensitivity) < 120e-6), round(plan.optimum.gain, 1)
     (True, 2.8)
     """
-    from vbsense.sims.forecasts.pictures import price_of_crowding
     from vbsense.sims.forecasts.plan import Plan
     from vbsense.sims.forecasts.sites import see_sites
+    from vbsense.sims.forecasts.unmixed import price_of_crowding
+    from vbsense.sims.scenes.checks import check_power
 
+    if missing := [name for name in ("shape", "pixel_size", "camera", "rate") if not hasattr(scene, name)]:
+        raise TypeError(f"{type(scene).__name__} is no scene: it lacks {', '.join(missing)}; see vbsense.Scene")
     frequency, wanted = check_frequency(frequency), _targets(target)
     if frequency.size < len(get_model(model).parameters):
         raise ValueError(
             f"{frequency.size} frequencies for the {len(get_model(model).parameters)} parameters of {model!r}: add "
             "frequencies; sets of fewer (four points) come out of the forecast of a sweep"
         )
-    if not np.isfinite(power):
-        raise ValueError(f"power is {power!r}; it must be a finite number in dBm")
-    plan = Plan(frequency, _positive("exposure", exposure, "seconds"), float(power), _count(averages), currents, model)
+    plan = Plan(
+        frequency, _positive("exposure", exposure, "seconds"), check_power(power), _count(averages), currents, model,
+        bool(reference),
+    )  # fmt: skip
     seen = see_sites(scene, plan)
     middle = median_site(seen.error)
     optimum, four, notes = _shorter(seen.parameters[middle], scene, plan)
@@ -218,12 +115,6 @@ def forecast(
         times=_times(wanted, float(seen.error[middle]), wire, plan.seconds, optimum, four),
         notes=(*seen.notes, *notes, *why),
     )  # fmt: skip
-
-
-def median_site(error: np.ndarray) -> int:
-    """Index of the site whose error is the median of the finite ones."""
-    order = np.argsort(error)
-    return int(order[(np.isfinite(error).sum() - 1) // 2])
 
 
 def _shorter(parameters: np.ndarray, scene: Any, plan: Any) -> tuple[Design | None, FourPoints | None, list[str]]:
@@ -295,7 +186,7 @@ def _positive(name: str, value: Any, unit: str) -> float:
 
 
 def _count(averages: Any) -> int:
-    if not np.isfinite(averages) or int(averages) != averages or averages < 1:
+    if not isinstance(averages, int | float | np.integer | np.floating) or not (averages % 1 == 0 and averages >= 1):
         raise ValueError(f"averages is {averages!r}; it must be a whole number of frames, at least 1")
     return int(averages)
 

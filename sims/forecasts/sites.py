@@ -11,8 +11,8 @@ from vbsense.bounds import field_jacobian, nearest_parameters, slope_sensitivity
 from vbsense.bounds.field import field_variance
 from vbsense.defect import Defect
 from vbsense.lineshape import get_model
-from vbsense.sims.forecasts.pictures import Unmixed, full_pixels, pixel_noise, unmixed_noise
 from vbsense.sims.forecasts.plan import Plan
+from vbsense.sims.forecasts.unmixed import Unmixed, full_pixels, pixel_noise, unmixed_noise
 
 __all__ = ["Seen", "see_sites"]
 
@@ -42,16 +42,13 @@ def see_sites(scene: Any, plan: Plan) -> Seen:
     current = plan.current(scene)
     is_array = all(hasattr(scene, name) for name in ("array", "site_rate"))
     light = plan.exposure * (_site_light if is_array else _pixel_light)(scene, plan, current)
-    # Drawn, not every second or third: these would be columns of the lattice.
-    index = np.sort(np.random.default_rng(0).permutation(light.shape[0])[:_MOST])
+    unmixed = unmixed_noise(scene, plan, current) if is_array else None
+    index, followed = _followed(light.shape[0], unmixed)
     electrons = light[index]
     parameters = nearest_parameters(plan.frequency, electrons, model=plan.model)
-    notes = _lost(parameters, plan) + full_pixels(scene, plan)
-    if index.size < light.shape[0]:
-        notes.append(f"{index.size} of {light.shape[0]} {'sites' if is_array else 'pixels'} are followed, drawn evenly")
+    notes = _lost(parameters, plan) + full_pixels(scene, plan) + followed
     if np.isnan(parameters).all():
         raise ValueError(f"there is nothing to forecast: {notes[0]}; widen the sweep, or change bias, drive or model")
-    unmixed = unmixed_noise(scene, plan, current) if is_array else None
     if unmixed is None:
         sigma = np.sqrt(pixel_noise(scene, electrons.mean(1) / plan.exposure, plan.exposure))
         rows, columns = np.divmod(index, scene.shape[1])
@@ -70,6 +67,16 @@ def see_sites(scene: Any, plan: Plan) -> Seen:
         amplification=None if unmixed is None else unmixed.amplification[index], unmixed=unmixed,
         per_electron=_everywhere(per_electron, index, light.mean(1)), notes=notes,
     )  # fmt: skip
+
+
+def _followed(n: int, unmixed: Unmixed | None) -> tuple[np.ndarray, list[str]]:
+    """Sites or pixels that stand for all, and what is to be said of the others."""
+    seen = np.arange(n) if unmixed is None else np.flatnonzero(unmixed.seen)
+    notes = [f"{n - seen.size} of {n} sites lie outside the picture and are left out"] if seen.size < n else []
+    if seen.size > _MOST:
+        notes.append(f"{_MOST} of {seen.size} {'pixels' if unmixed is None else 'sites'} are followed, drawn evenly")
+    # Drawn, not every second or third: these would be columns of the lattice.
+    return seen[np.sort(np.random.default_rng(0).permutation(seen.size)[:_MOST])], notes
 
 
 def _everywhere(per_electron: np.ndarray, index: np.ndarray, light: np.ndarray) -> np.ndarray:

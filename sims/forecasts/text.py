@@ -10,7 +10,7 @@ import numpy as np
 from vbsense.lineshape import get_model
 
 if TYPE_CHECKING:
-    from vbsense.sims.forecasts.predict import Forecast
+    from vbsense.sims.forecasts.result import Forecast
 
 __all__ = ["duration", "quantity", "table", "verdict"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from vbsense.bounds import conductor_bound
 from vbsense.sims.forecasts.plan import Plan
 from vbsense.sims.forecasts.sites import Seen
+from vbsense.sims.scenes.threads import in_pieces
 
 __all__ = ["wire_errors"]
 
@@ -28,7 +29,7 @@ def wire_errors(scene: Any, plan: Plan, seen: Seen) -> dict[str, tuple[float, fl
         raise ValueError("the scene has no spots to unmix")
     distance = np.maximum(np.abs(x - np.median(x)), np.abs(y - np.median(y)))
     near = np.sort(np.argsort(distance, kind="stable")[:_MOST])
-    near = near[np.isfinite(seen.per_electron[near])]
+    near = near[np.isfinite(seen.per_electron[near]) & unmixed.seen[near]]
     places = (x[near], y[near])
 
     def precision(rows: np.ndarray) -> np.ndarray:
@@ -38,9 +39,19 @@ def wire_errors(scene: Any, plan: Plan, seen: Seen) -> dict[str, tuple[float, fl
         return unmixed.precision(light)[:, near] / seen.per_electron[near]
 
     free = ["current", "position", *(["width"] if _has_width(conductor) else []), "standoff", "offset"]
+
+    def measured(field: Any) -> np.ndarray:
+        out = np.empty((near.size, 3))
+
+        def work(piece: slice) -> None:
+            at = tuple(place[piece] for place in places)
+            out[piece] = scene.array.average(field, standoff=scene.standoff, order=(4, 2), at=at)
+
+        in_pieces(work, near.size, size=256)
+        return out
+
     bound = conductor_bound(
-        conductor,
-        lambda field: scene.array.average(field, standoff=scene.standoff, order=(4, 2), at=places),
+        conductor, measured,
         error=precision, free=free, length=scene.standoff,
     )  # fmt: skip
     values = {"current": conductor.current, "position": 0.0, "standoff": scene.standoff, "offset": 0.0}

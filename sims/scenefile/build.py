@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from vbsense.currents import turn
 from vbsense.optics import AiryPSF, GaussianPSF, HighNAPSF, MeasuredPSF, SensorArray
 from vbsense.sims.camera import Camera, camera_preset
 from vbsense.sims.layer import LayerScene
+from vbsense.sims.nearest import nearest
 from vbsense.sims.scene import ArrayScene
 from vbsense.sims.scenefile.conductors import BuiltConductor, build_conductor, kind_of
 from vbsense.sims.scenefile.context import naming
-from vbsense.sims.scenefile.key import nearest, read_table
+from vbsense.sims.scenefile.key import read_table
 from vbsense.sims.scenefile.keys import SENSORS, TABLES
 from vbsense.sims.scenes.drift import Drift
 from vbsense.sims.scenes.emitters import Strain, mean_emitters
@@ -26,6 +28,15 @@ from vbsense.sims.scenes.samples import Layer
 __all__ = ["build_scene", "check_tables"]
 
 NEEDED = ("conductor", "sensor", "microscope", "light")
+# Keys of [light] that belong to the other kind of sensor.
+OTHERS = {"array": ("pixel_rate",), "layer": ("spot_rate", "contrast_scatter", "film_rate", "film_contrast")}
+# Keys that have a default and yet do nothing without one of others.
+IDLE = (
+    ("light", "vacancies_per_ion", ("dose",)),
+    ("light", "creation_yield", ("dose",)),
+    ("defect", "azimuth", ("tilt",)),
+    ("microscope", "laser_center", ("laser_fwhm",)),
+)
 Values = dict[str, Any]
 
 
@@ -38,6 +49,10 @@ def check_tables(given: Mapping[str, Any]) -> None:
     for name in NEEDED:
         if name not in given:
             raise ValueError(f"the table [{name}] is missing; `vbsense simulate --keys` shows what it may hold")
+    for table, name, needed in IDLE:
+        keys = given.get(table)
+        if isinstance(keys, Mapping) and name in keys and not any(key in keys for key in needed):
+            raise ValueError(f"[{table}] {name} is of no use without {' or '.join(needed)}")
 
 
 def build_scene(given: Mapping[str, Any], folder: Path, recipe: tuple[str, Values]) -> ArrayScene | LayerScene:
@@ -74,6 +89,7 @@ def build_scene(given: Mapping[str, Any], folder: Path, recipe: tuple[str, Value
     }  # fmt: skip
     common |= _microwave(given.get("microwave", {}), sensor, spin, middle, folder)
     with naming("light"):
+        _refuse(given["light"], OTHERS[kind], kind)
         if kind == "array":
             return _array_scene(sensor, light, strain, middle, common)
         return _layer_scene(sensor, light, strain, middle, common)
@@ -143,6 +159,8 @@ def _spin(values: Values) -> Any:
     if values["tilt"]:
         azimuth = values["azimuth"]
         changes["orientation"] = turn(values["tilt"], axis=(-np.sin(azimuth), np.cos(azimuth), 0.0))
+    if values["D"] is not None:  # it is that of this temperature, however low
+        return replace(defect, **changes)
     return defect.at(**changes)
 
 
@@ -199,14 +217,13 @@ def _rate(light: Values, name: str, emitters: float | None) -> float:
     return float(each * emitters)
 
 
-def _refuse(light: Values, names: tuple[str, ...], kind: str) -> None:
+def _refuse(given: Mapping[str, Any], names: tuple[str, ...], kind: str) -> None:
     for name in names:
-        if light[name] not in (None, 0.0):
+        if name in given:
             raise ValueError(f'{name} is of no use with [sensor] kind = "{kind}"')
 
 
 def _array_scene(sensor: Values, light: Values, strain: Any, middle: tuple[float, float], common: Values) -> ArrayScene:
-    _refuse(light, ("pixel_rate",), "array")
     keys = (
         "pitch",
         "pitch_y",
@@ -240,7 +257,6 @@ _AREA = {"square": 1.0, "disc": np.pi / 4, "gaussian": np.pi / (2 * np.log(2))}
 
 
 def _layer_scene(sensor: Values, light: Values, strain: Any, middle: tuple[float, float], common: Values) -> LayerScene:
-    _refuse(light, ("spot_rate", "contrast_scatter", "film_rate", "film_contrast"), "layer")
     if strain is not None:
         raise ValueError('[defect] E_spread is of no use with [sensor] kind = "layer"; it is for spots')
     emitters = _emitters(light, common["pixel_size"] ** 2)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vbsense.currents import Bar, Loop, Placed, Polyline, Ribbon, Sum, meander, path, turn, u_shape
+from vbsense.sims.nearest import nearest
 from vbsense.sims.scenefile.context import naming
-from vbsense.sims.scenefile.key import nearest, read_table
+from vbsense.sims.scenefile.key import read_table
 from vbsense.sims.scenefile.keys import CONDUCTORS
 
 __all__ = ["BuiltConductor", "build_conductor", "kind_of"]
@@ -85,6 +86,8 @@ def _loop(v: dict[str, Any], middle: tuple[float, float], _: Path) -> Any:
 
 def _path(v: dict[str, Any], middle: tuple[float, float], _: Path) -> Any:
     corners = [_point(p, middle, _half(v)) for p in v["vertices"]]
+    if v["closed"] and corners and corners[0] != corners[-1]:
+        corners.append(corners[0])
     return path(corners, v["width"], v["thickness"], v["current"], closed=v["closed"])
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vbsense.quantities import EXAMPLES, to_si
+from vbsense.sims.nearest import nearest
 
-__all__ = ["REQUIRED", "Key", "nearest", "read_table"]
+__all__ = ["REQUIRED", "Key", "read_table"]
 
 
 class _Required:
@@ -66,13 +66,19 @@ class Key:
         """One quantity in its range."""
         number = to_si(value, self.unit)
         if not self.low <= number <= self.high:
-            hint = " (a number without unit is in SI)" if not isinstance(value, str) else ""
-            raise ValueError(f"it must be {self.range()}{hint}")
+            raise ValueError(f"it must be {self.range()}{self._hint(value, number)}")
         return number
+
+    def _hint(self, value: Any, number: float) -> str:
+        if isinstance(value, str):
+            return ""
+        if self.unit == "1":
+            return ' (5 % is 0.05 or "5%")' if self.high <= 1 < number else ""
+        return " (a number without unit is in SI)"
 
     def range(self) -> str:
         """The plausible range in words."""
-        low, high = (_with_prefix(v, self.unit) for v in (self.low, self.high))
+        low, high = (f"{v:.0f}" if self.unit == "" else _with_prefix(v, self.unit) for v in (self.low, self.high))
         if math.isinf(self.high):
             return "any number" if math.isinf(self.low) else f"at least {low}"
         if math.isinf(self.low):
@@ -133,19 +139,6 @@ def read_table(table: str, values: Any, keys: Iterable[Key]) -> dict[str, Any]:
     return out
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the nearest known name, or at all of them.
-
-    Examples
-    --------
-    >>> nearest("stand_off", ["standoff", "pitch"])
-    "did you mean 'standoff'?"
-    """
-    known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-
-
 def _quantity(key: Key, value: Any) -> float:
     if isinstance(value, Sequence) and not isinstance(value, str):
         raise ValueError(f"one value is needed; write {key.example()}")
@@ -180,8 +173,8 @@ def _switch(key: Key, value: Any) -> bool:
 
 def _list(key: Key, value: Any, length: int | None) -> Sequence[Any]:
     if isinstance(value, str) or not isinstance(value, Sequence) or (length is not None and len(value) != length):
-        count = "a list" if length is None else f"{length} values in brackets"
-        raise ValueError(f"{count} is needed; write {key.example()}")
+        needed = "a list is needed" if length is None else f"{length} values in brackets are needed"
+        raise ValueError(f"{needed}; write {key.example()}")
     return value
 
 

@@ -37,8 +37,8 @@ class Measurement:
         +I and -I (A); None for one sweep at the conductor's own current.
     reference : bool
         Expose every point with the drive off as well.
-    order : {"up", "palindrome"}
-        Of the frequencies in time.
+    order : {"palindrome", "up"}
+        Of the frequencies in time on a rig; `simulate_sweep` always goes up.
     seed : int
         Of the camera's noise.
 
@@ -46,7 +46,7 @@ class Measurement:
     --------
     >>> grid = np.linspace(2.97e9, 3.97e9, 3)
     >>> Measurement(grid, exposure=1.0, power=15.0, averages=4, currents=(1e-3, -1e-3)).order
-    'up'
+    'palindrome'
     """
 
     frequency: np.ndarray
@@ -55,7 +55,7 @@ class Measurement:
     averages: int = 1
     currents: tuple[float, float] | None = None
     reference: bool = False
-    order: str = "up"
+    order: str = "palindrome"
     seed: int = 0
 
 
@@ -112,10 +112,12 @@ def load_scene(path: str | Path, *, overrides: Mapping[str, Any] | None = None) 
     >>> sweep = sims.simulate_sweep(plan.scene, plan.measurement.frequency, exposure=0.1)  # doctest: +SKIP
     """
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; give the name of a scene file")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give a scene file, for example {path / 'scene.toml'}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text in UTF-8 ({error.reason}); a scene file is a TOML text") from error
     try:
@@ -146,7 +148,9 @@ def scene_from_text(text: str, *, folder: str | Path = ".", overrides: Mapping[s
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"this is not TOML: {error}; texts with units need quotes") from error
+        twice = "overwrite" in str(error) or "twice" in str(error)
+        hint = "a key or table stands here a second time" if twice else "texts with units need quotes"
+        raise ValueError(f"this is not TOML: {error}; {hint}") from error
     folder, changes = Path(folder).absolute(), dict(overrides or {})
     for name, value in changes.items():
         _override(given, name, value)

@@ -1,4 +1,8 @@
-"""What scenes check of their numbers."""
+"""What scenes check of their numbers.
+
+Where SI units are expected, a number that nobody means - a metre of stand-off, a field of ten tesla - is one in
+another unit, and is refused.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,23 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "POWER",
     "check_callable",
     "check_fields",
     "check_fraction",
+    "check_lengths",
     "check_not_negative",
+    "check_number",
     "check_pair",
     "check_positive",
+    "check_power",
+    "check_seed",
     "check_shape",
+    "check_state",
     "check_window",
 ]
+
+POWER = (-300.0, 100.0)  # dBm; what lies outside is a slip of the pen
 
 
 def check_positive(thing: Any, *names: str) -> None:
@@ -25,6 +37,42 @@ def check_positive(thing: Any, *names: str) -> None:
             raise ValueError(f"{name} is {getattr(thing, name)!r}; it must be a positive number in SI units")
 
 
+def check_lengths(thing: Any, *names: str, zero: bool = False) -> None:
+    """The named numbers are lengths that fit under a microscope (m), perhaps zero."""
+    for name in names:
+        if zero:
+            check_not_negative(thing, name, "a length in metres")
+        else:
+            check_positive(thing, name)
+        if getattr(thing, name) > 1e-2:
+            raise ValueError(f"{name} is {getattr(thing, name)!r} m; lengths are in metres: 400 nm is 400e-9")
+
+
+def check_seed(thing: Any, name: str = "seed") -> None:
+    """The named number is whole and not below zero."""
+    value = getattr(thing, name)
+    if not (_is_number(value) and int(value) == value and value >= 0):
+        raise ValueError(f"{name} is {value!r}; it must be a whole number, 0 or more")
+    object.__setattr__(thing, name, int(value))
+
+
+def check_power(value: Any, name: str = "power") -> float:
+    """A microwave power as a number (dBm), or an error."""
+    if not (_is_number(value) and POWER[0] <= value <= POWER[1]):
+        raise ValueError(f"{name} is {value!r}; it must be a number in dBm from {POWER[0]:g} to {POWER[1]:g}")
+    return float(value)
+
+
+def check_state(power: Any, current: Any, temperature: Any) -> tuple[float, float, float | None]:
+    """Power (dBm), current (A) and temperature (K or None) as numbers, or an error."""
+    power = check_power(power)
+    if not _is_number(current):
+        raise ValueError(f"current is {current!r}; it must be a finite number in A, 0 for none")
+    if temperature is not None and not _is_number(temperature):
+        raise ValueError(f"temperature is {temperature!r}; it must be a finite number in K, or None")
+    return power, float(current), None if temperature is None else float(temperature)
+
+
 def check_not_negative(thing: Any, name: str, unit: str) -> None:
     """The named number is finite and not below zero."""
     value = getattr(thing, name)
@@ -32,16 +80,25 @@ def check_not_negative(thing: Any, name: str, unit: str) -> None:
         raise ValueError(f"{name} is {value!r}; it must be {unit}, 0 or more")
 
 
+def check_number(thing: Any, name: str, unit: str) -> None:
+    """The named number is finite."""
+    if not _is_number(getattr(thing, name)):
+        raise ValueError(f"{name} is {getattr(thing, name)!r}; it must be a finite number in {unit}")
+
+
 def check_fraction(thing: Any, name: str) -> None:
     """The named number lies in 0 <= x < 1."""
     value = getattr(thing, name)
     if not (_is_number(value) and 0 <= value < 1):
-        raise ValueError(f"{name} is {value!r}; it must be a fraction from 0 to 1")
+        raise ValueError(f"{name} is {value!r}; it must be a fraction, 0 or more and below 1")
 
 
 def check_pair(thing: Any, name: str, unit: str) -> None:
     """Turn the named two numbers into a tuple of floats."""
-    values = np.asarray(getattr(thing, name), dtype=float)
+    try:
+        values = np.asarray(getattr(thing, name), dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if values.shape != (2,) or not np.isfinite(values).all():
         raise ValueError(f"{name} is {getattr(thing, name)!r}; give two finite numbers, for x and y, in {unit}")
     object.__setattr__(thing, name, (float(values[0]), float(values[1])))
@@ -80,4 +137,8 @@ def check_window(part: Any, size: int, name: str) -> slice:
 
 
 def _is_number(value: Any) -> bool:
-    return np.ndim(value) == 0 and not isinstance(value, str | bool) and value is not None and bool(np.isfinite(value))
+    return (
+        isinstance(value, int | float | np.integer | np.floating | np.ndarray)
+        and not isinstance(value, bool)
+        and (np.ndim(value) == 0 and bool(np.isfinite(value)))
+    )

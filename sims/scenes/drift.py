@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vbsense.sims.scenes.checks import check_not_negative, check_pair
+from vbsense.sims.scenes.checks import check_not_negative, check_number, check_pair, check_seed
 
 __all__ = ["Drift"]
 
@@ -52,8 +52,8 @@ class Drift:
 
     def __post_init__(self) -> None:
         check_pair(self, "stage", "m/s")
-        if not np.isfinite(self.laser_slope):
-            raise ValueError(f"laser_slope is {self.laser_slope!r}; it must be a finite number in 1/s")
+        check_number(self, "laser_slope", "1/s")
+        check_seed(self)
         check_not_negative(self, "laser_noise", "a relative rms per decade")
         check_not_negative(self, "stage_noise", "metres after one second")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from vbsense.sims.scenes.checks import check_not_negative
+from vbsense.sims.scenes.checks import check_not_negative, check_number, check_positive
 
 __all__ = ["Spots", "Strain", "mean_emitters"]
 
@@ -43,8 +44,7 @@ def mean_emitters(
     """
     values = {"dose": dose, "area": area, "vacancies_per_ion": vacancies_per_ion, "creation_yield": creation_yield}
     for name, value in values.items():
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} is {value!r}; it must be a positive number in SI units")
+        check_positive(SimpleNamespace(**{name: value}), name)
     if creation_yield > 1:
         raise ValueError(f"creation_yield is {creation_yield!r}; it is a fraction from 0 to 1")
     return float(dose * area * vacancies_per_ion * creation_yield)
@@ -77,8 +77,8 @@ class Strain:
     def __post_init__(self) -> None:
         check_not_negative(self, "E", "a splitting in Hz")
         check_not_negative(self, "spread", "a splitting in Hz")
-        if self.angle is not None and not np.isfinite(self.angle):
-            raise ValueError(f"angle is {self.angle!r}; give an angle in rad, or None for random ones")
+        if self.angle is not None:
+            check_number(self, "angle", "rad, or None for random ones")
         for name in ("E", "spread"):
             if 0 < getattr(self, name) < 1e3:
                 raise ValueError(f"{name} is {getattr(self, name)!r} Hz; values are in Hz (59 MHz is 59e6)")

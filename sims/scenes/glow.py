@@ -84,10 +84,15 @@ class Glow:
 
 def check_frequencies(frequency: Any) -> tuple[float | None, ...]:
     """A tuple of finite frequencies (Hz) and None, or an error."""
-    frequency = tuple(None if f is None else float(f) for f in frequency)
+    try:
+        frequency = tuple(None if f is None else float(f) for f in frequency)
+    except (TypeError, ValueError):
+        raise ValueError(f"frequency is {frequency!r:.60}; give numbers in Hz, or None for drive off") from None
     for f in frequency:
-        if f is not None and not (np.isfinite(f) and f > 0):
-            raise ValueError(f"frequency holds {f!r}; give positive frequencies in Hz, or None for drive off")
+        if f is not None and not (np.isfinite(f) and f >= 1e6):
+            raise ValueError(
+                f"frequency holds {f!r}; give frequencies in Hz (3.47 GHz is 3.47e9), or None for drive off"
+            )
     return frequency
 
 

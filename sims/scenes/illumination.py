@@ -10,9 +10,33 @@ from typing import Any
 
 import numpy as np
 
-from vbsense.sims.scenes.checks import check_pair, check_positive
+from vbsense.sims.scenes.checks import check_lengths, check_pair
 
-__all__ = ["GaussianBeam", "MicrowaveAntenna", "MicrowaveGradient", "Vignetting"]
+__all__ = ["GaussianBeam", "MicrowaveAntenna", "MicrowaveGradient", "Vignetting", "relative"]
+
+
+def relative(name: str, profile: Any, x: Any, y: Any) -> np.ndarray:
+    """The numbers of a profile at places of any shape (m), or an error that names it.
+
+    Examples
+    --------
+    >>> relative("laser", lambda x, y: 1.0 - x, np.array([0.0, 2.0]), np.zeros(2))
+    Traceback (most recent call last):
+    ...
+    ValueError: laser gives -1 at (2, 0) m; it must be a relative number, finite and 0 or more
+    """
+    values = np.asarray(profile(x, y), dtype=float)
+    if values.shape not in (np.shape(x), ()):
+        raise ValueError(f"{name} gives shape {values.shape} for places {np.shape(x)}; it must be one number for each")
+    values = np.broadcast_to(values, np.shape(x))
+    bad = ~(values >= 0) | np.isinf(values)
+    if bad.any():
+        k = np.flatnonzero(bad)[0]
+        where = f"({np.ravel(x)[k]:.4g}, {np.ravel(y)[k]:.4g}) m"
+        raise ValueError(
+            f"{name} gives {values.flat[k]:.4g} at {where}; it must be a relative number, finite and 0 or more"
+        )
+    return values
 
 
 @dataclass(frozen=True)
@@ -38,7 +62,7 @@ class GaussianBeam:
 
     def __post_init__(self) -> None:
         check_pair(self, "center", "metres")
-        check_positive(self, "fwhm")
+        check_lengths(self, "fwhm")
 
     def __call__(self, x: Any, y: Any) -> np.ndarray:
         """Intensity relative to the middle of the beam."""
@@ -69,7 +93,7 @@ class Vignetting:
 
     def __post_init__(self) -> None:
         check_pair(self, "center", "metres")
-        check_positive(self, "half_radius")
+        check_lengths(self, "half_radius")
 
     def __call__(self, x: Any, y: Any) -> np.ndarray:
         """Collected light relative to the axis."""
@@ -146,6 +170,8 @@ class MicrowaveAntenna:
 
     def __post_init__(self) -> None:
         check_pair(self, "reference", "metres")
+        if not callable(getattr(self.antenna, "field", None)):
+            raise ValueError(f"antenna is {self.antenna!r}; give a conductor: an object that has field(...)")
         axis = np.asarray(self.axis, dtype=float)
         if axis.shape != (3,) or not np.isfinite(axis).all() or not axis.any():
             raise ValueError(f"axis is {self.axis!r}; give the direction of c: three numbers that are not all zero")

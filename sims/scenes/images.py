@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from vbsense.optics import SensorArray, spot_images
+from vbsense.optics.spots import FWHM
+from vbsense.optics.spots import reach as reach_of
+from vbsense.sims.scenes.illumination import relative
 from vbsense.sims.scenes.memory import Memory
 
 __all__ = ["SpotImages", "window_profile"]
@@ -47,7 +50,7 @@ class SpotImages:
         moved = np.zeros_like(out)
         self._gather_moving(light, rows, columns, shift, moved)
         if self.vignetting is not None:
-            moved *= window_profile(self.vignetting, self.shape, self.pixel_size, rows, columns)
+            moved *= window_profile("vignetting", self.vignetting, self.shape, self.pixel_size, rows, columns)
         out += moved
 
     def _gather_moving(
@@ -58,7 +61,7 @@ class SpotImages:
         near = self._near(rows, columns, np.abs(shift).max())
         x, y, here = self.array.x[near], self.array.y[near], light[near]
         if self.laser is not None:
-            here = here * self.laser(x[:, None] + shift[:, 0], y[:, None] + shift[:, 1])
+            here = here * relative("laser", self.laser, x[:, None] + shift[:, 0], y[:, None] + shift[:, 1])
         p = self.pixel_size
         table, steps = self.memory.get("stamps", None, self._stamps, limit=1)
         gather_moving(x / p, y / p, shift / p, here, table, steps, rows.start, columns.start, out)
@@ -89,8 +92,8 @@ class SpotImages:
     def _radius(self) -> float:
         """Distance beyond which a spot is dark (m): functions say where they end, a Gaussian ends within 7 sigma."""
         psf = self.psf.get("psf")
-        reach = (psf and psf.radius) or 7 / 2.3548 * self._fwhm
-        return float(reach + self.array.spot_size * (2.5 if self.array.spot_shape == "gaussian" else 0.75))
+        reach = (psf and psf.radius) or 7 / FWHM * self._fwhm
+        return float(reach + reach_of(self.array.spot_shape, self.array.spot_size))
 
     def _near(self, rows: slice, columns: slice, shift: float) -> np.ndarray:
         """Sites whose light may reach a block, by number."""
@@ -108,15 +111,23 @@ class SpotImages:
     def _make(self, shift: tuple[float, float]) -> Any:
         from scipy.sparse import diags_array
 
-        moved = replace(self.array, center=(self.array.center[0] + shift[0], self.array.center[1] + shift[1]))
-        images = spot_images(moved, shape=self.shape, pixel_size=self.pixel_size, **self.psf)
+        images = self.plain(shift)
         if self.laser is not None:
-            images = images @ diags_array(np.asarray(self.laser(moved.x, moved.y), dtype=float))
+            lit = relative("laser", self.laser, self.array.x + shift[0], self.array.y + shift[1])
+            images = images @ diags_array(lit)
         if self.vignetting is not None:
-            images = diags_array(window_profile(self.vignetting, self.shape, self.pixel_size).ravel()) @ images
-        images = images.tocsr()
-        images.indptr, images.indices = images.indptr.astype(np.int32), images.indices.astype(np.int32)
-        return images
+            images = (
+                diags_array(window_profile("vignetting", self.vignetting, self.shape, self.pixel_size).ravel()) @ images
+            )
+        return _narrow(images)
+
+    def plain(self, shift: tuple[float, float]) -> Any:
+        """The same in even light and without vignetting."""
+        return self.memory.get("plain", shift, lambda: self._make_plain(shift), limit=1)
+
+    def _make_plain(self, shift: tuple[float, float]) -> Any:
+        moved = replace(self.array, center=(self.array.center[0] + shift[0], self.array.center[1] + shift[1]))
+        return _narrow(spot_images(moved, shape=self.shape, pixel_size=self.pixel_size, **self.psf))
 
     @staticmethod
     def _gather(images: Any, light: np.ndarray, rows: slice, columns: slice, across: int, out: np.ndarray) -> None:
@@ -125,10 +136,18 @@ class SpotImages:
         gather(images.indptr, images.indices, images.data, light, rows.start, columns.start, across, out)
 
 
+def _narrow(images: Any) -> Any:
+    """As CSR with the integers that the kernel takes."""
+    images = images.tocsr()
+    images.indptr, images.indices = images.indptr.astype(np.int32), images.indices.astype(np.int32)
+    return images
+
+
 def window_profile(
-    profile: Any, shape: tuple[int, int], pixel_size: float, rows: slice | None = None, columns: slice | None = None
-) -> np.ndarray:
+    name: str, profile: Any, shape: tuple[int, int], pixel_size: float, rows: slice | None = None,
+    columns: slice | None = None,
+) -> np.ndarray:  # fmt: skip
     """A profile at the pixels of a camera, or of a block of it, ``(rows, columns)``."""
     rows, columns = rows or slice(0, shape[0]), columns or slice(0, shape[1])
     y, x = np.arange(rows.start, rows.stop) * pixel_size, np.arange(columns.start, columns.stop) * pixel_size
-    return np.asarray(profile(*np.meshgrid(x, y)), dtype=float)
+    return relative(name, profile, *np.meshgrid(x, y))

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from vbsense.optics import SensorArray, spot_images
+from vbsense.optics.spots import FWHM
 from vbsense.sims.scenes.glow import Glow
+from vbsense.sims.scenes.illumination import relative
 from vbsense.sims.scenes.images import window_profile
 from vbsense.sims.scenes.memory import Memory
 from vbsense.sims.scenes.samples import Layer, brightness_of, field_of, places
@@ -60,12 +62,12 @@ class LayerLight:
     def of(cls, scene: Any, layer: Layer) -> LayerLight:
         """The layer of a scene, with the conductor, spin and microscope of that scene."""
         psf, pixel = scene._psf, scene.pixel_size
-        radius = (scene.psf and scene.psf.radius) or 6 / 2.3548 * scene.psf_fwhm  # 6 sigma of a Gaussian
+        radius = (scene.psf and scene.psf.radius) or 6 / FWHM * scene.psf_fwhm  # 6 sigma of a Gaussian
         taps = int(np.ceil(radius / pixel + 1.5))
         margin = taps + int(np.ceil(layer.margin / pixel))
         x, y = places(scene.shape, pixel, layer.oversampling, margin)
         size = pixel / layer.oversampling
-        amplitude = None if scene.microwave is None else np.asarray(scene.microwave(x, y), dtype=float)
+        amplitude = None if scene.microwave is None else relative("microwave", scene.microwave, x, y)
         brightness = brightness_of(layer, x, y, size, np.random.default_rng([scene.seed, 23]))
         ny, nx = scene.shape
         inside = (np.abs(x / pixel - (nx - 1) / 2) < nx / 2) & (np.abs(y / pixel - (ny - 1) / 2) < ny / 2)
@@ -115,7 +117,7 @@ class LayerLight:
             if part is not image:
                 image[frames] = part
         if self.vignetting is not None:
-            image *= window_profile(self.vignetting, self.shape, self.pixel_size, rows, columns)
+            image *= window_profile("vignetting", self.vignetting, self.shape, self.pixel_size, rows, columns)
         out += image
 
     def _add_window(
@@ -150,7 +152,7 @@ class LayerLight:
         """Laser at the places of samples, which move under it, ``(sites, 1 or nf)``."""
         x, y = self.x[sites, None], self.y[sites, None]
         shift = shift[:1] if (shift == shift[:1]).all() else shift
-        return np.asarray(self.laser(x + shift[:, 0], y + shift[:, 1]), dtype=float)
+        return relative("laser", self.laser, x + shift[:, 0], y + shift[:, 1])
 
     def _image(self, phase: int, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image of a sample as a sum of products, each ``(rank, taps, nf)``, for every shift (nf, 2) m."""

@@ -13,7 +13,10 @@ _FINE = 8  # points along a side of a pixel that an edge may cross
 
 def check_outline(outline: Any) -> tuple[tuple[float, float], ...]:
     """Corners of a polygon as a tuple, or an error."""
-    corners = np.asarray(outline, dtype=float)
+    try:
+        corners = np.asarray(outline, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"outline is {outline!r:.60}; give at least three corners (x, y) in metres") from None
     if corners.ndim != 2 or corners.shape[0] < 3 or corners.shape[1] != 2 or not np.isfinite(corners).all():
         raise ValueError(f"outline has shape {corners.shape}; give at least three finite corners (x, y) in metres")
     return tuple((float(x), float(y)) for x, y in corners)

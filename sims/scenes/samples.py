@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from vbsense.sims.scenes.checks import check_fraction, check_not_negative, check_positive
+from vbsense.sims.scenes.checks import check_fraction, check_lengths, check_not_negative, check_positive
 from vbsense.sims.scenes.glow import unit_field_of
 from vbsense.sims.scenes.outline import check_outline, coverage
 
-__all__ = ["Layer", "brightness_of", "field_of", "places"]
+__all__ = ["Layer", "brightness_of", "check_height", "field_of", "places"]
 
 _AGREE = 1e-4  # of the largest field: what two and three points along a side may differ by
 
@@ -58,13 +58,21 @@ class Layer:
     def __post_init__(self) -> None:
         check_positive(self, "rate", *(["emitters"] if self.emitters is not None else []))
         check_fraction(self, "contrast")
-        for name in ("thickness", "margin"):
-            check_not_negative(self, name, "a length in metres")
+        check_lengths(self, "thickness", "margin", zero=True)
         check_not_negative(self, "brightness_scatter", "a relative spread")
         if isinstance(self.oversampling, bool) or self.oversampling not in range(1, 17):
             raise ValueError(f"oversampling is {self.oversampling!r}; it must be a whole number from 1 to 16")
         if self.outline is not None:
             object.__setattr__(self, "outline", check_outline(self.outline))
+
+
+def check_height(standoff: float, thickness: float) -> None:
+    """The layer lies above z = 0, or an error (m)."""
+    if standoff < thickness / 2 * (1 - 1e-12):
+        raise ValueError(
+            f"standoff is {standoff!r} m; the layer, {thickness:.3g} m thick, must not cut the conductor: "
+            f"give at least {thickness / 2:.3g} m"
+        )
 
 
 def places(shape: tuple[int, int], pixel: float, oversampling: int, margin: int) -> tuple[np.ndarray, np.ndarray]:
@@ -92,11 +100,7 @@ def field_of(
 
     Samples that are not `wanted` get the mean field of the others: nobody sees them.
     """
-    if standoff < thickness / 2:
-        raise ValueError(
-            f"standoff is {standoff!r} m; the layer, {thickness:.3g} m thick, must not cut the conductor: "
-            f"give at least {thickness / 2:.3g} m"
-        )
+    check_height(standoff, thickness)
     box = (size, standoff, thickness)
     side, depth = _orders(*box)
     out = np.empty((x.size, 3))

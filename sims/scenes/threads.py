@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["cores", "in_pieces"]
+from vbsense.storage.ordered import thread_count
 
-
-def cores() -> int:
-    """Cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+__all__ = ["in_pieces"]
 
 
 def in_pieces(work: Callable[[slice], None], n: int, *, size: int) -> None:
@@ -28,11 +23,12 @@ def in_pieces(work: Callable[[slice], None], n: int, *, size: int) -> None:
     from vbsense.groundstate._blocks import one_blas_thread
 
     pieces = [slice(k, min(k + size, n)) for k in range(0, n, size)]
-    if len(pieces) < 2 or cores() < 2:
+    cores = thread_count(None)
+    if len(pieces) < 2 or cores < 2:
         for piece in pieces:
             work(piece)
         return
     # BLAS is held back here, not only inside: threads that leave such a block in another order than they
     # entered it would leave BLAS on one thread for good.
-    with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(cores) as pool:
         list(pool.map(work, pieces))

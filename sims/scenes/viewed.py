@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from vbsense.defect import Defect
 from vbsense.sims.scenes.checks import (
     check_callable,
     check_fields,
+    check_lengths,
     check_not_negative,
     check_positive,
+    check_power,
+    check_seed,
     check_shape,
+    check_state,
     check_window,
 )
 from vbsense.sims.scenes.glow import check_frequencies
@@ -51,6 +56,23 @@ class Viewed:
 
     def _check_view(self) -> None:
         """Bring the fields into form, or say what is wrong with them."""
+        self._check_parts()
+        self._check_numbers()
+
+    def _check_parts(self) -> None:
+        for name, needs in (("conductor", "field"), ("camera", "expose")):
+            if not callable(getattr(getattr(self, name), needs, None)):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be an object that has {needs}(...)")
+        if not self.conductor.current:
+            raise ValueError("the current of the conductor is 0; give the nominal one: rate(current=0) switches it off")
+        if not isinstance(self.defect, Defect):
+            raise ValueError(f"defect is {self.defect!r}; give a Defect, such as vbsense.VB14N")
+        for name in ("laser", "vignetting", "microwave"):
+            check_callable(self, name, "a function of x and y in metres that gives a relative number")
+        if not (self.drift is None or all(callable(getattr(self.drift, name, None)) for name in ("laser", "shift"))):
+            raise ValueError(f"drift is {self.drift!r}; give a Drift, or another object with laser(t) and shift(t)")
+
+    def _check_numbers(self) -> None:
         object.__setattr__(self, "shape", check_shape(self.shape))
         if self.psf is not None:
             check_callable(self, "psf", "a point-spread function of vbsense.optics")
@@ -60,20 +82,19 @@ class Viewed:
                     "give psf_fwhm=None with a psf"
                 )
             object.__setattr__(self, "psf_fwhm", float(self.psf.fwhm))
-        check_positive(self, "standoff", "linewidth", "pixel_size", "psf_fwhm")
+        check_lengths(self, "standoff", "pixel_size", "psf_fwhm")
+        check_positive(self, "linewidth")
+        if self.linewidth < 1e3:
+            raise ValueError(f"linewidth is {self.linewidth!r} Hz; values are in Hz (45 MHz is 45e6)")
         check_not_negative(self, "background", "electrons/s and pixel")
         check_fields(self, "bias", "T")
+        if max(map(abs, self.bias)) > 2:
+            raise ValueError(f"bias is {self.bias!r} T; fields are in T (10 mT is 10e-3), at most 2 T along an axis")
+        check_seed(self)
         check_fields(self, "drive", "any unit")
         if not any(self.drive):
             raise ValueError("drive is zero; give the direction of the microwave field: three numbers, not all zero")
-        if not np.isfinite(self.saturation_power):
-            raise ValueError(f"saturation_power is {self.saturation_power!r}; it must be a finite number in dBm")
-        if not self.conductor.current:
-            raise ValueError("the current of the conductor is 0; give the nominal one: rate(current=0) switches it off")
-        for name in ("laser", "vignetting", "microwave"):
-            check_callable(self, name, "a function of x and y in metres that gives a relative number")
-        if not (self.drift is None or all(callable(getattr(self.drift, name, None)) for name in ("laser", "shift"))):
-            raise ValueError(f"drift is {self.drift!r}; give a Drift, or another object with laser(t) and shift(t)")
+        check_power(self.saturation_power, "saturation_power")
 
     # --- what a scene adds --------------------------------------------------------------------------------------------
 
@@ -150,7 +171,7 @@ class Viewed:
         power, current, temperature
             As for `rate`.
         """
-        self._prepare(check_frequencies(frequency), float(power), float(current), temperature)
+        self._prepare(check_frequencies(frequency), *check_state(power, current, temperature))
 
     def block_rates(
         self,
@@ -187,9 +208,10 @@ class Viewed:
         frequency = check_frequencies(frequency)
         rows, columns = check_window(rows, self.shape[0], "rows"), check_window(columns, self.shape[1], "columns")
         laser, shift = _per_frame(laser, shift, len(frequency))
+        state = check_state(power, current, temperature)
         out = np.zeros((len(frequency), rows.stop - rows.start, columns.stop - columns.start))
         out += self._background(rows, columns)
-        self._add(frequency, rows, columns, float(power), float(current), temperature, shift, out)
+        self._add(frequency, rows, columns, *state, shift, out)
         if (laser != 1.0).any():
             out *= laser.reshape(-1, 1, 1)
         return out
@@ -204,12 +226,14 @@ class Viewed:
 
     def _background(self, rows: slice, columns: slice) -> Any:
         """Light without spectrum: excited by the laser profile, collected through the same optics."""
-        profiles = [profile for profile in (self.laser, self.vignetting) if profile is not None]
+        profiles = [(name, p) for name, p in (("laser", self.laser), ("vignetting", self.vignetting)) if p is not None]
         if not profiles or not self.background:
             return self.background
 
         def make() -> np.ndarray:
-            return self.background * np.prod([window_profile(p, self.shape, self.pixel_size) for p in profiles], axis=0)
+            return self.background * np.prod(
+                [window_profile(*p, self.shape, self.pixel_size) for p in profiles], axis=0
+            )
 
         return self._memory.get("background", None, make, limit=1)[rows, columns]
 
@@ -217,7 +241,10 @@ class Viewed:
 def _per_frame(laser: Any, shift: Any, nf: int) -> tuple[np.ndarray, np.ndarray]:
     laser, shift = np.asarray(laser, dtype=float), np.asarray(shift, dtype=float)
     if laser.shape not in ((), (nf,)) or not np.isfinite(laser).all() or (laser < 0).any():
-        raise ValueError(f"laser has shape {laser.shape}; give one relative power, 0 or more, or {nf}: one a frequency")
+        raise ValueError(
+            f"laser has shape {laser.shape} and values from {laser.min():.4g} to {laser.max():.4g}; give one relative "
+            f"power, finite and 0 or more, or {nf}: one a frequency"
+        )
     if shift.shape not in ((2,), (nf, 2)) or not np.isfinite(shift).all():
         raise ValueError(f"shift has shape {shift.shape}; give finite (x, y) in metres, or ({nf}, 2): one a frequency")
     return laser, shift

@@ -74,6 +74,11 @@ def doublet(
         worst = contrast.ravel()[np.argmax(np.abs(contrast - 0.5))]
         raise ValueError(f"contrast is {worst:g}; it is the depth of a dip, a fraction above 0 and below 1")
     split = np.hypot(defect.E, defect.gamma * field)
+    if (split >= defect.D).any():
+        raise ValueError(
+            f"field reaches {np.abs(field).max():g} T, where the lower line falls below 0 Hz; fields are in T: 10 mT is "
+            "10e-3"
+        )
     known = {
         "offset": electrons,
         "center_lower": defect.D - split,

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vbsense.cli.options import refuse_existing
+from vbsense.cli.options import plain_warnings, refuse_existing
 from vbsense.cli.scenes import add_scene_options, plan_of
 
 
@@ -17,8 +17,9 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "acquire",
         help="measure a sweep through the instrument drivers",
-        description="Measure a sweep: microwave list steps on the camera's exposures, +I and -I, up and down. "
-        "Every frame goes to a spool on disk first; `vbsense recover` makes a file of a run that was cut off.",
+        description="Measure a sweep: microwave list steps on the camera's exposures, +I and -I, up and down, or as "
+        "the scene file says. Every frame goes to a spool on disk first; `vbsense recover` makes a file of a run that "
+        "was cut off.",
     )
     parser.add_argument(
         "--simulated", metavar="SCENE", required=True, help="on a simulated rig that looks at this scene file or preset"
@@ -41,19 +42,20 @@ def run(args: argparse.Namespace) -> int:
         )
     off = args.current == 0  # unlike a simulated sweep, one on the rig may leave the current off
     args.current = None if off else args.current
-    scene, _, measured = plan_of(args.simulated, args)
-    grid, pair = measured.pop("frequency"), measured.pop("currents")
-    nominal = abs(scene.conductor.current)
-    currents = () if off else pair or (nominal, -nominal)
-    sweep = measure(scene, grid, folder, out, keep_run=args.keep_run, currents=currents, **measured)
+    with plain_warnings():
+        scene, _, measured = plan_of(args.simulated, args)
+        grid, pair = measured.pop("frequency"), measured.pop("currents")
+        currents = () if off else pair or (scene.conductor.current,)
+        sweep = measure(scene, grid, folder, out, keep_run=args.keep_run, currents=currents, **measured)
     print(f"{out}: {', '.join(f'{n} {d}' for d, n in sweep['signal'].sizes.items())}")
     return 0
 
 
 def measure(
-    scene: Any, frequency: Any, folder: Path, out: Path, *, seed: int, keep_run: bool = False, **plan: Any
-) -> Any:
-    """One palindromic sweep of `scene` through the drivers; its verified file ends up as `out`.
+    scene: Any, frequency: Any, folder: Path, out: Path, *, seed: int, order: str = "palindrome",
+    keep_run: bool = False, **plan: Any,
+) -> Any:  # fmt: skip
+    """One sweep of `scene` through the drivers, up and down by default; its verified file ends up as `out`.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ def measure(
         Of the spool, and the file to write.
     seed : int
         Of the noise.
+    order : {"palindrome", "up"}
+        Of the frequencies in time.
     keep_run : bool
         Keep the spool.
     **plan
@@ -78,7 +82,7 @@ def measure(
     from vbsense import instruments
 
     with instruments.simulated_rig(scene, seed=seed) as rig:
-        sweep = instruments.odmr_sweep(rig, frequency, run=folder, order="palindrome", **plan)
+        sweep = instruments.odmr_sweep(rig, frequency, run=folder, order=order, **plan)
     os.replace(folder / "sweep.h5", out)
     # The file was read back and verified before this: only now may the spool go.
     if not keep_run:

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vbsense.cli.options import quantity, refuse_existing
+from vbsense.cli.options import picture, plain_warnings, quantity, refuse_existing
 from vbsense.cli.scenes import add_scene_options, plan_of
 
 # A target's unit says what is wanted, unless it is named: 1uT, current=2uA, width=5nm.
@@ -38,11 +38,12 @@ def run(args: argparse.Namespace) -> int:
     """Predict, print, save."""
     from vbsense import sims
 
-    out, plot = (Path(p) if p else None for p in (args.out, args.plot))
-    _check_names(out, plot, args.force)
-    scene, title, measured = plan_of(args.scene, args)
-    wanted = {name: measured[name] for name in ("frequency", "exposure", "power", "averages", "currents")}
-    plan = sims.forecast(scene, model=args.model, target=dict(args.target) or None, name=title, **wanted)
+    out, plot = _table(args.out, args.force), picture(args.plot, "--plot", args.force)
+    with plain_warnings():
+        scene, title, measured = plan_of(args.scene, args)
+        names = ("frequency", "exposure", "power", "averages", "currents", "reference")
+        wanted = {name: measured[name] for name in names}
+        plan = sims.forecast(scene, model=args.model, target=dict(args.target) or None, name=title, **wanted)
     print(plan)
     if out:
         out.write_text(json.dumps(plan.to_dict(), indent=1) + "\n", encoding="utf-8")
@@ -78,10 +79,10 @@ def target(text: str) -> tuple[str, float]:
     return name or _NAMES[unit], value
 
 
-def _check_names(out: Path | None, plot: Path | None, force: bool) -> None:
-    for path, option, endings in ((out, "--out", (".json",)), (plot, "--plot", (".png", ".pdf", ".svg"))):
-        if path is None:
-            continue
-        refuse_existing(path, force)
-        if path.suffix.lower() not in endings:
-            raise ValueError(f"{option}: {path.name!r} does not end in {' or '.join(endings)}")
+def _table(path: str | None, force: bool) -> Path | None:
+    if path is None:
+        return None
+    out = refuse_existing(path, force)
+    if out.suffix.lower() != ".json":
+        raise ValueError(f"--out: {out.name!r} does not end in .json")
+    return out

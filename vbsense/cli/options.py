@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vbsense.quantities import parse_quantity
 
-__all__ = ["add_measurement", "frequencies", "quantity", "refuse_existing", "seed"]
+__all__ = [
+    "add_measurement",
+    "frequencies",
+    "picture",
+    "plain_warnings",
+    "quantity",
+    "refuse_existing",
+    "seed",
+    "whole",
+]
+
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def quantity(unit: str) -> Any:
@@ -53,6 +68,20 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A type for argparse: a number of things.
+
+    Examples
+    --------
+    >>> whole("12")
+    12
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; write for example 4") from None
+
+
 def add_measurement(parser: argparse.ArgumentParser) -> None:
     """What is measured: the same options for simulated and acquired sweeps."""
     group = parser.add_argument_group("what is measured")
@@ -69,7 +98,7 @@ def add_measurement(parser: argparse.ArgumentParser) -> None:
         metavar="I",
         help="in the conductor, at +I and -I (default 1mA)",
     )
-    group.add_argument("--averages", type=int, default=4, metavar="N", help="sweeps that are averaged (default 4)")
+    group.add_argument("--averages", type=whole, default=4, metavar="N", help="sweeps that are averaged (default 4)")
     group.add_argument("--seed", type=seed, default=0, metavar="N", help="of the noise (default 0)")
 
 
@@ -90,6 +119,38 @@ def frequencies(values: list[str]) -> Any:
             "FIRST must be below LAST and POINTS at least 2"
         )
     return np.linspace(first, last, points)
+
+
+def picture(path: str | None, option: str, force: bool) -> Path | None:
+    """The name of a picture that can be written, known before any work is done for it; None stays None."""
+    if path is None:
+        return None
+    out = refuse_existing(path, force)
+    if out.suffix.lower() not in PICTURES:
+        raise ValueError(f"{option}: {out.name!r} does not end in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}")
+    return out
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings as one line each, and each once.
+
+    Examples
+    --------
+    >>> with plain_warnings():
+    ...     warnings.warn("the light is weak")                           # to the error output
+    """
+    shown = set()
+
+    def show(message: Warning | str, *_: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in shown:
+            print(f"vbsense: warning: {text}", file=sys.stderr)
+        shown.add(text)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def refuse_existing(path: str | Path, force: bool) -> Path:

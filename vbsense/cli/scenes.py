@@ -12,7 +12,7 @@ from vbsense.cli.options import add_measurement, frequencies
 __all__ = ["add_scene_options", "plan_of"]
 
 # What is measured of a preset, unless options say otherwise.
-PRESET = {"exposure": 1.0, "power": 15.0, "averages": 4, "reference": False, "seed": 0}
+PRESET = {"exposure": 1.0, "power": 15.0, "averages": 4, "reference": False, "order": "palindrome", "seed": 0}
 CURRENT, GRID = 1e-3, ["2.97GHz", "3.97GHz", "81"]
 
 
@@ -42,7 +42,7 @@ def plan_of(name: str, args: argparse.Namespace) -> tuple[Any, str, dict[str, An
     scene : Scene
     title : str
     measurement : dict
-        frequency, exposure, power, averages, currents, reference and seed.
+        frequency, exposure, power, averages, currents, reference, order (of a rig) and seed.
     """
     scene, title, measured = _of_file(name, args.changes) if _is_file(name) else _of_preset(name, args)
     for option in ("exposure", "power", "averages", "seed"):
@@ -67,7 +67,7 @@ def _of_file(name: str, changes: list[str]) -> tuple[Any, str, dict[str, Any]]:
     from vbsense import sims
 
     plan = sims.load_scene(name, overrides=_overrides(changes))
-    names = ("frequency", "exposure", "power", "averages", "currents", "reference", "seed")
+    names = ("frequency", "exposure", "power", "averages", "currents", "reference", "order", "seed")
     return plan.scene, plan.title or Path(name).name, {key: getattr(plan.measurement, key) for key in names}
 
 

@@ -7,10 +7,13 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from vbsense.cli.options import refuse_existing
+from vbsense.cli.options import picture, plain_warnings, refuse_existing
 from vbsense.cli.scenes import add_scene_options, plan_of
+
+_WHOLE = 1 << 20  # pixels of a picture that is looked at before the sweep
 
 DESCRIPTION = """\
 Expose a scene at every frequency and write the sweep, block by block.
@@ -52,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
     from vbsense import sims
 
     out = refuse_existing(args.out, args.force)
-    picture = refuse_existing(args.plot, args.force) if args.plot else None
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
+    plot = picture(args.plot, "--plot", args.force)
+    with plain_warnings():
         scene, _, measured = plan_of(args.scene, args)
+        del measured["order"]
+        _warn_of_full_pixels(scene, measured)
         start = time.perf_counter()
         sweep = sims.simulate_sweep(
             scene, rng=measured.pop("seed"), **measured, path=out, overwrite=args.force, progress=True
@@ -63,10 +67,20 @@ def run(args: argparse.Namespace) -> int:
     sizes = ", ".join(f"{n} {d}" for d, n in sweep["signal"].sizes.items())
     megabytes = out.stat().st_size / 1e6
     print(f"{out}: {sizes}; {megabytes:.1f} MB in {time.perf_counter() - start:.1f} s")
-    if picture is not None:
-        _draw(scene, sweep, picture)
+    if plot is not None:
+        _draw(scene, sweep, plot)
     sweep.close()
     return 0
+
+
+def _warn_of_full_pixels(scene: Any, measured: dict[str, Any]) -> None:
+    """Hours of a saturated camera are better known before; of huge pictures only the sweep tells."""
+    from vbsense.sims.forecasts.unmixed import full_pixels
+
+    plan = SimpleNamespace(exposure=measured["exposure"], power=measured["power"])
+    if scene.shape[0] * scene.shape[1] <= _WHOLE and plan.exposure > 0:
+        for note in full_pixels(scene, plan):
+            warnings.warn(note, UserWarning, stacklevel=2)
 
 
 def _draw(scene: Any, sweep: Any, picture: Path) -> None:
@@ -78,9 +92,3 @@ def _draw(scene: Any, sweep: Any, picture: Path) -> None:
     overview(scene, sweep, figure)
     figure.savefig(picture, dpi=110)
     print(f"{picture}: light, true field, a spectrum")
-
-
-def _show_warning(message: Warning | str, *_: Any) -> None:
-    import sys
-
-    print(f"vbsense: warning: {message}", file=sys.stderr)

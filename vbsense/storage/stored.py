@@ -144,6 +144,7 @@ def _encode_variable(name: str, variable: xr.Variable) -> Stored:
     elif values.dtype.kind in "OU":
         if not all(isinstance(v, str) for v in values.flat):
             raise LayoutError(f"variable {name!r} holds objects that are not text; store numbers or text")
+        _refuse_odd_text(f"variable {name!r}", values)
         values = values.astype(object)
     elif values.dtype.kind not in "fiu" or values.dtype.itemsize > 8 or values.dtype == np.float16:
         raise LayoutError(f"variable {name!r} has dtype {values.dtype}; convert it to float32, float64 or an integer")
@@ -169,16 +170,22 @@ def _encode_attribute(where: str, name: str, value: Any) -> Any:
     what = f"attribute {name!r} of {where}"
     if name in RESERVED:
         raise LayoutError(f"{what} has a name that the file format keeps for itself; rename it")
-    if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise LayoutError(f"{what} holds a NUL character or half a surrogate pair; remove it")
-        return value
     array = np.asarray(value)
+    if array.dtype.kind == "U":
+        _refuse_odd_text(what, np.asarray(value, dtype=object))  # numpy itself drops a NUL at the end
+    if isinstance(value, str):
+        return value
     if array.dtype.kind == "b":
         array = array.astype(np.int64)
     if array.dtype.kind not in "fiuU" or array.ndim > 1 or (array.dtype.itemsize > 8 and array.dtype.kind != "U"):
         raise LayoutError(f"{what} is {_short(value)}; store a number, text, a list of them, or JSON text")
     return array.astype(object) if array.dtype.kind == "U" else array[()]
+
+
+def _refuse_odd_text(what: str, texts: np.ndarray) -> None:
+    for text in map(str, texts.flat):
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise LayoutError(f"{what} holds a NUL character or half a surrogate pair; remove it")
 
 
 def _short(value: Any) -> str:
