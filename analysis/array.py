@@ -72,7 +72,8 @@ def unmix(
     images = spot_images(_seen_from(sweep, array), shape=shape, pixel_size=_pixel_size(sweep), psf=psf)
     _check_inside(images)
     stack = sweep["signal"].values.reshape(-1, shape[0] * shape[1]).astype(float)
-    stack, variance = _weigh(stack, float(sweep.attrs.get("read_noise", 0.0)))
+    noise = (float(sweep.attrs.get("read_noise", 0.0)), float(sweep.attrs.get("excess_noise", 1.0)))
+    stack, variance = _weigh(stack, *noise)
     solution, unit_cov, amplification = _unmix_seen(images, stack, variance)
     leading = sweep["signal"].shape[:-2]
     light = solution.reshape(*leading, -1)
@@ -135,13 +136,13 @@ def _check_inside(images: Any) -> None:
         )
 
 
-def _weigh(stack: np.ndarray, read_noise: float) -> tuple[np.ndarray, np.ndarray]:
+def _weigh(stack: np.ndarray, read_noise: float, excess_noise: float) -> tuple[np.ndarray, np.ndarray]:
     """The images with bad pixels at zero, and the variance of every pixel of one mean frame, infinite for those."""
     # A missing image is NaN as a whole; a pixel that is NaN in another image is left out of all.
     missing = np.isnan(stack).all(axis=1)
     measured = stack[~missing] if not missing.all() else np.zeros((1, stack.shape[1]))
     bad = ~np.isfinite(measured).all(axis=0)
-    variance = np.maximum(np.where(bad, 0.0, measured).mean(axis=0), 1.0) + read_noise**2
+    variance = excess_noise * np.maximum(np.where(bad, 0.0, measured).mean(axis=0), 1.0) + read_noise**2
     return np.where(bad & ~missing[:, None], 0.0, stack), np.where(bad, np.inf, variance)
 
 

@@ -201,3 +201,13 @@ def test_another_point_spread_function_can_be_given():
     assert np.abs(wrong / (DIP[:, None] * LIGHT) - 1).max() > 0.02
     with pytest.raises(ValueError, match="both given"):
         analysis.unmix(sweep(signal), psf=psf, psf_fwhm=FWHM)
+
+
+def test_an_electron_multiplier_makes_larger_errors():
+    """Its gamma law doubles the variance: pulls say whether the errors know."""
+    rng, n = np.random.default_rng(7), 300
+    electrons = rng.poisson(np.broadcast_to(pictures(), (n, 3, *SHAPE)))
+    signal = np.where(electrons > 0, rng.gamma(np.maximum(electrons, 1)), 0.0)
+    got = analysis.unmix(sweep(signal, read_noise=0.0, excess_noise=2.0, coords={"sweep": range(n)}))
+    pull = ((got.signal - DIP[:, None] * LIGHT) / got.signal_err).values
+    assert pull.std() == pytest.approx(1, abs=0.04)

@@ -76,7 +76,7 @@ def doublet(
     split = np.hypot(defect.E, defect.gamma * field)
     if (split >= defect.D).any():
         raise ValueError(
-            f"field reaches {np.abs(field).max():g} T, where the lower line falls below 0 Hz; fields are in T: 10 mT is "
+            f"field reaches {np.abs(field).max():g} T, where the lower line is below 0 Hz; fields are in T: 10 mT is "
             "10e-3"
         )
     known = {
