@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +15,7 @@ from vbsense.data import make_fit
 from vbsense.groundstate.effective import HamiltonianModel, hamiltonian_model
 from vbsense.layout import check_positive, require
 from vbsense.lineshape import MODELS, SPECIAL_MODELS, Model, get_model, verify
+from vbsense.storage.ordered import thread_count
 
 __all__ = ["fit_sweep"]
 
@@ -127,7 +127,7 @@ def fit_sweep(
         last = min(first + BLOCK, total)
         out.put(first, last, *solve_block(plan, first, last, masked[first:last]))
 
-    _run(work, range(0, total, BLOCK), _thread_count(threads), progress)
+    _run(work, range(0, total, BLOCK), thread_count(threads), progress)
     out.order_lines(chosen, plan.options)
     return _dataset(sweep, chosen, plan, out)
 
@@ -173,15 +173,6 @@ def _prepare(
         follow=noise.follow, limit=limit, covariance=covariance,
     )  # fmt: skip
     return plan, read_mask(mask, shape)
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)  # not on Windows and macOS
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
-    if int(threads) != threads or threads < 1:
-        raise ValueError(f"threads is {threads!r}; give a whole number from 1, or None for all processors")
-    return int(threads)
 
 
 def _run(work: Callable[[int], None], firsts: range, threads: int, progress: bool) -> None:

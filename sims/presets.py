@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vbsense._names import nearest
 from vbsense.currents import Bar
 from vbsense.optics import SensorArray
 from vbsense.sims.camera import Camera
-from vbsense.sims.nearest import nearest
 from vbsense.sims.scene import ArrayScene
 
 __all__ = ["PRESETS", "gold_wire_nanoarray", "preset"]

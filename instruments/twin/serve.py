@@ -65,9 +65,10 @@ class Twin:
         faults: list[dict[str, Any]] | None = None,
         **world: Any,
     ) -> None:
-        # The first picture loads compiled code and computes the images of the spots, which may take longer than a
-        # driver waits for an answer: it is taken before anybody asks.
-        scene.expose(scene.rate(3.4e9, power=0.0, current=0.0), 1e-3, np.random.default_rng(0))
+        # The first picture loads compiled code and computes images and spectra of the spots, which may take longer
+        # than a driver waits for an answer: it is taken before anybody asks.
+        nominal = float(getattr(getattr(scene, "conductor", None), "current", 0.0))
+        scene.expose(scene.rate(3.4e9, power=0.0, current=nominal), 1e-3, np.random.default_rng(0))
         self.world, self.faults = World(scene, **world), Faults(faults)
         source = SimulatedSMx(self.world, first_trigger=first_trigger)
         supply = SimulatedGS200(self.world)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
+from vbsense._names import nearest
 from vbsense.sims.camera.counter import PhotonCounter
 from vbsense.sims.camera.emccd import EMCCD
 from vbsense.sims.camera.model import Camera
-from vbsense.sims.nearest import nearest
 
 __all__ = ["PRESETS", "camera_preset"]
 

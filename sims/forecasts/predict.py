@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vbsense._names import choices
 from vbsense.bounds import Design, FourPoints, Noise, best_frequencies, four_points, time_for
 from vbsense.layout import check_frequency
 from vbsense.lineshape import get_model
@@ -161,16 +162,12 @@ def _times(
 
 
 def _targets(target: Any) -> dict[str, float]:
-    import difflib
-
     if target is None:
         return {}
     wanted = dict(target) if isinstance(target, Mapping) else {"field": target}
     for name, value in wanted.items():
         if name not in TARGETS:
-            near = difflib.get_close_matches(str(name), TARGETS, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"target {name!r} is unknown; {hint}There are {', '.join(TARGETS)}")
+            raise ValueError(f"target {name!r} is unknown; {choices(name, TARGETS)}")
         _positive(f"target {name}", value, TARGETS[name])
         # A field of teslas or a length of metres is a number in the wrong unit, not a wish.
         if value > {"T": 0.1, "A": 10.0, "m": 1e-3}[TARGETS[name]]:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 import vbsense.defect
+from vbsense._names import nearest
 from vbsense.currents import turn
 from vbsense.optics import AiryPSF, GaussianPSF, HighNAPSF, MeasuredPSF, SensorArray
 from vbsense.sims.camera import Camera, camera_preset
 from vbsense.sims.layer import LayerScene
-from vbsense.sims.nearest import nearest
 from vbsense.sims.scene import ArrayScene
 from vbsense.sims.scenefile.conductors import BuiltConductor, build_conductor, kind_of
 from vbsense.sims.scenefile.context import naming

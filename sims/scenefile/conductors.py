@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vbsense._names import nearest
 from vbsense.currents import Bar, Loop, Placed, Polyline, Ribbon, Sum, meander, path, turn, u_shape
-from vbsense.sims.nearest import nearest
 from vbsense.sims.scenefile.context import naming
 from vbsense.sims.scenefile.key import read_table
 from vbsense.sims.scenefile.keys import CONDUCTORS

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vbsense._names import nearest
 from vbsense.quantities import EXAMPLES, to_si
-from vbsense.sims.nearest import nearest
 
 __all__ = ["REQUIRED", "Key", "read_table"]
 

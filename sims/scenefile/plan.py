@@ -163,14 +163,8 @@ def scene_from_text(text: str, *, folder: str | Path = ".", overrides: Mapping[s
 
 
 def rebuild(text: str, folder: str, overrides: Mapping[str, Any]) -> Any:
-    """The scene of a recipe, with everything worked out that the first picture needs.
-
-    A rig is asked for its pictures through wires, and whoever asks does not wait for seconds.
-    """
-    scene = scene_from_text(text, folder=folder, overrides=overrides).scene
-    scene.prepare([scene.defect.D], power=0.0, current=scene.conductor.current)
-    scene.expose(scene.rate(None, power=0.0, current=0.0), 1e-3, np.random.default_rng(0))
-    return scene
+    """The scene of a recipe."""
+    return scene_from_text(text, folder=folder, overrides=overrides).scene
 
 
 def _override(given: dict[str, Any], name: str, value: Any) -> None:

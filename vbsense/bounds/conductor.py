@@ -7,12 +7,13 @@ the field. Others are numbers among its own fields, such as the ``width`` of a b
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from vbsense._names import choices
 
 __all__ = ["ConductorBound", "conductor_bound", "conductor_jacobian"]
 
@@ -188,9 +189,7 @@ def _check_free(conductor: Any, free: Sequence[str]) -> tuple[str, ...]:
     known = (*_EVERY, *_own_numbers(conductor))
     for name in free:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"free: a {type(conductor).__name__} has no {name!r}; {hint}There are {', '.join(known)}")
+            raise ValueError(f"free: a {type(conductor).__name__} has no {name!r}; {choices(name, known)}")
     if not free or len(set(free)) < len(free):
         raise ValueError(f"free is {free!r}; name at least one parameter, each once")
     if not (np.isfinite(conductor.current) and conductor.current != 0):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from vbsense._names import choices
 from vbsense.bounds.field import field_variance
 from vbsense.bounds.information import Noise
 from vbsense.defect import VB14N, Defect
@@ -122,6 +122,4 @@ def _check(field: np.ndarray, linewidth: float, contrast: float, electrons: floa
     known = (*_LINEAR, *_STEPS)
     for name in free:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"free: {name!r} is unknown; {hint}There are {', '.join(known)} (Bz is always free)")
+            raise ValueError(f"free: {name!r} is unknown; {choices(name, known)} (Bz is always free)")

@@ -7,12 +7,12 @@ else the line shape has; a parameter that is not `free` is known.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from vbsense._names import choices
 from vbsense.bounds.information import Noise, information, model_jacobian, undetermined, variance_of
 from vbsense.defect import VB14N, Defect
 from vbsense.lineshape import Model, get_model
@@ -236,11 +236,7 @@ def choose_free(model: str | Model, free: Sequence[str] | None) -> list[int]:
     chosen = (free,) if isinstance(free, str) else tuple(free)
     for name in chosen:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(
-                f"free: {name!r} is unknown; {hint}There are {', '.join(names)} (the field is always free)"
-            )
+            raise ValueError(f"free: {name!r} is unknown; {choices(name, names)} (the field is always free)")
     return [0, *sorted({1 + names.index(name) for name in chosen})]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from vbsense._names import choices
 
 __all__ = ["UNITS", "Model", "unknown"]
 
@@ -181,6 +182,4 @@ def _checked_constants(name: str, constants: Any) -> np.ndarray:
 
 def unknown(kind: str, name: object, known: tuple[str, ...], whose: str = "") -> str:
     """Sentence about an unknown name, with the nearest known one."""
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {name!r}{whose}; {hint}There are {', '.join(known)}"
+    return f"unknown {kind} {name!r}{whose}; {choices(name, known, cutoff=0.5)}"

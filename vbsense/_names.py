@@ -1,11 +1,11 @@
-"""The name that somebody meant."""
+"""The name that somebody meant, for the errors that refuse another one."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["nearest"]
+__all__ = ["choices", "nearest"]
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -31,3 +31,16 @@ def nearest(name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), known, n=1)
     near = near or [folded[key] for key in difflib.get_close_matches(str(name).lower(), folded, n=1)]
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+
+
+def choices(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The nearest known name, if one is as near as `cutoff` (0 to 1), and all of them.
+
+    Examples
+    --------
+    >>> choices("widht", ["width", "current"]), choices("?", ["width", "current"])
+    ("did you mean 'width'? There are width, current", 'There are width, current')
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
+    return f"{f'did you mean {near[0]!r}? ' if near else ''}There are {', '.join(known)}"
