@@ -15,13 +15,20 @@ from vbsense.analysis._lm import NOT_CONVERGED, ON_BOUND, fit_block
 from vbsense.analysis._load import load_block, scatter_of_neighbours, scatter_without_outliers
 from vbsense.analysis._noise import expected_loss
 from vbsense.analysis._plan import Plan
-from vbsense.analysis._rivals import flag_rivals
+from vbsense.analysis._rivals import flag_rivals, widen_combs
 from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines, take_out_trend
 from vbsense.flags import FATAL, FLAGS
 
-__all__ = ["BLOCK", "Result", "solve_block"]
+__all__ = ["BLOCK", "Result", "Spectra", "attempt", "load", "search", "solve_block", "to_physical"]
 
 BLOCK = 2048  # spectra; signals, starts and results of a block stay in the second-level cache
+
+# Contrasts over their sigma that one line, and all lines in the mean of squares, must have to go without a flag.
+ONE, TOGETHER = 4.0, 5.0
+# The variance of a center goes as width over contrast squared. A contrast that is known to one part in S makes the mean
+# of that larger by 3 / S^2, and the curvature of the model adds as much as makes it 4 (simulated for S of 5 to 16).
+WIDENING, LEAST_SIGNIFICANCE = 4.0, 2.0
+DARKEST = 1e-150  # electrons: what is darker has no noise that a number could hold
 
 # Part of the signal, noise taken off, that a fit may leave before other templates are tried, and before a flag.
 SUSPICIOUS, POOR = 0.15, 0.03
@@ -86,24 +93,32 @@ def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[
     errors : ndarray, (n, parameter)
         One sigma.
     """
-    spectra = _load(plan, first, last, masked)
-    result = _attempt(plan, spectra, plan.templates[0] if plan.templates else None)
-    for templates in plan.templates[1:]:
+    spectra = load(plan, first, last, masked)
+    result = search(plan, spectra)
+    flag_rivals(plan, spectra, result, attempt)
+    widen_combs(plan, spectra, result, attempt)
+    return to_physical(plan, spectra, result)
+
+
+def search(plan: Plan, spectra: Spectra) -> Result:
+    """Fit from what the first templates find; from others where that fails or is suspicious. Scaled."""
+    result = attempt(plan, spectra, plan.templates[0] if plan.templates else None)
+    for rung in range(1, len(plan.templates)):
         index = np.flatnonzero((spectra.flags == 0) & ((result.flags != 0) | (result.unexplained > SUSPICIOUS)))
         if index.size:
-            other = _attempt(plan, spectra.take(index), templates)
+            other = attempt(plan, spectra.take(index), plan.templates[rung])
             before, after = result.flags[index] & FATAL == 0, other.flags & FATAL == 0
             better = after & (~before | (other.chi2 < 0.99 * result.chi2[index]))
             result.replace(index, other, better)
-    flag_rivals(plan, spectra, result, _attempt)
-    return _to_physical(plan, spectra, result)
+    return result
 
 
-def _load(plan: Plan, first: int, last: int, masked: np.ndarray) -> Spectra:
+def load(plan: Plan, first: int, last: int, masked: np.ndarray) -> Spectra:
+    """Spectra `first` to `last`, scaled; flagged where there is nothing to fit."""
     n, m = last - first, plan.x.size
     rows, flags = np.zeros((n, m), plan.dtype), np.zeros(n, np.uint16)
     level = load_block(plan.signal, first, plan.measured, rows)
-    flags[~(level > 0)] = FLAGS["no_signal"].bit
+    flags[~(level > DARKEST)] = FLAGS["no_signal"].bit
     flags[~np.isfinite(level)] = FLAGS["nan_input"].bit
     level[flags != 0] = 1.0
     number = np.arange(first, last)
@@ -205,13 +220,15 @@ def _middle(plan: Plan, n: int) -> np.ndarray:
     return np.tile(middle, (n, 1))
 
 
-def _attempt(
+def attempt(
     plan: Plan, spectra: Spectra, templates: Templates | FieldTemplates | None, start: np.ndarray | None = None
 ) -> Result:
     """Fit, from what the templates find or from `start` (n, parameter), scaled."""
-    p, flags, total = _start(plan, spectra, templates)
-    if start is not None:
+    if start is None:
+        p, flags, total = _start(plan, spectra, templates)
+    else:
         p, flags = np.clip(start, spectra.box[:, 0], spectra.box[:, 1]).astype(plan.dtype), spectra.flags.copy()
+        total = _squares(plan, spectra)
     n, size = p.shape
     covariance = np.full((n, size, size), np.nan, plan.dtype)
     quality = np.zeros((n, 2), plan.dtype)
@@ -226,7 +243,8 @@ def _attempt(
     degrees = np.maximum(spectra.count - plan.free, 1)
     chi2 = quality[:, 0].astype(float) / noise / degrees / expected_loss(plan.tail)
     beyond = started & (chi2 > 1 + 5 * np.sqrt(2 / degrees))
-    unexplained = np.where(beyond, (chi2 - 1) * degrees / np.maximum(total / noise - degrees, 1e-9), 0)
+    left, whole = (chi2 - 1) * degrees, np.maximum(total / noise - degrees, 1e-9)
+    unexplained = np.divide(left, whole, out=np.zeros(n), where=beyond & np.isfinite(left))
     with np.errstate(invalid="ignore"):
         drop = total / noise - chi2 * degrees
     variance = np.diagonal(covariance, axis1=1, axis2=2) * noise[:, None]
@@ -235,24 +253,59 @@ def _attempt(
     return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, unexplained, drop)
 
 
-def _to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, np.ndarray]:
+def _squares(plan: Plan, spectra: Spectra) -> np.ndarray:
+    """Sum of squares about the mean, which the lines lower; infinite where nobody knows of lines."""
+    if not plan.templates:
+        return np.full(len(spectra.rows), np.inf)
+    rows = spectra.rows
+    if "slope" in plan.model.parameters:
+        rows = rows.copy()
+        take_out_trend(rows, plan.x, plan.points)
+    return rows[:, : plan.points].var(axis=1, dtype=float) * plan.points
+
+
+def to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, np.ndarray]:
+    """Values in SI units with errors; flags of what is weak or poor; NaN where a flag is fatal."""
     factor, shift = plan.scales(spectra.level)
     result.p = result.p * factor + shift
     # Without known noise chi-squared says how large it is.
     scale = np.sqrt(result.chi2) if plan.error is None and plan.frames is None else np.ones(len(factor))
     held = (result.variance == 0) & ~plan.options.fixed  # on a bound: there is no symmetric error
     errors = np.where(held, np.nan, np.sqrt(result.variance) * factor * scale[:, None])
-    for contrast in plan.contrasts:
-        weak = ~(result.p[:, contrast] > 5 * errors[:, contrast]) & (not plan.options.fixed[contrast])
-        result.flags[weak & (result.flags & FATAL == 0)] |= FLAGS["low_significance"].bit
+    significance = _significance(plan, result.p, errors)
+    weak = (significance < ONE).any(1) | ((significance**2).sum(1) < TOGETHER**2 * significance.shape[1])
+    result.flags[weak & (result.flags & FATAL == 0)] |= FLAGS["low_significance"].bit
+    wider = _widening(plan, significance)
+    errors *= wider
     result.flags[(result.unexplained > POOR) & (result.flags & FATAL == 0)] |= FLAGS["poor_fit"].bit
     for i in np.flatnonzero(plan.options.fixed).tolist():
         result.p[:, i] = plan.options.start[i]  # exactly what was asked for
     failed = result.flags & FATAL != 0
     result.p[failed], errors[failed], result.chi2[failed] = np.nan, np.nan, np.nan
     if plan.covariance:
-        factor = factor * (scale * np.sqrt(spectra.noise))[:, None]
+        factor = factor * (scale * np.sqrt(spectra.noise))[:, None] * wider
         result.covariance = result.covariance * factor[:, :, None] * factor[:, None, :]
         lost = held | failed[:, None]
         result.covariance[lost[:, :, None] | lost[:, None, :]] = np.nan
     return result, errors
+
+
+def _significance(plan: Plan, p: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Contrasts over their sigma ``(n, line)``; infinite where fixed, 0 where there is no sigma."""
+    lines = list(plan.contrasts)
+    known = plan.options.fixed[lines]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(known, np.inf, p[:, lines] / errors[:, lines])
+    return np.where(np.isnan(found), 0.0, np.clip(found, 0.0, None))
+
+
+def _widening(plan: Plan, significance: np.ndarray) -> np.ndarray:
+    """Factor of the errors ``(n, parameter)``: what the information at one point leaves out for weak lines."""
+    own = 1 + WIDENING / np.maximum(significance, LEAST_SIGNIFICANCE) ** 2
+    factor = np.ones((len(own), len(plan.model.parameters)))
+    for line, (center, _, _) in enumerate(plan.lines):
+        factor[:, center] = np.sqrt(own[:, line])
+    if own.shape[1] and not plan.lines:  # both lines tell one field
+        for place in (plan.model.index(name) for name in ("D", "Bz")):
+            factor[:, place] = np.sqrt(own.mean(1))
+    return factor

@@ -73,7 +73,7 @@ def make_field_templates(
     allowed = (one < count) & (two >= count) & (np.abs(two - count - one) <= far)
     pairs = line_pairs(rows @ rows.T, allowed)
     single = Templates(
-        rows.astype(np.float32), mean.astype(np.float32), np.tile(field, 2).astype(np.float32), fwhm, pairs
+        rows.astype(np.float32), mean.astype(np.float32), np.tile(field, 2).astype(np.float32), fwhm, pairs, count
     )
     lower, upper = ((c - model.defect.D) / SCALE for c in model.branches(field * MILLI))
     return FieldTemplates(single, field, (lower, upper), D)

@@ -27,9 +27,9 @@ PAD = 16  # frequencies are padded to a multiple of this: two vectors of eight f
 TILE = 4  # rows (parameters and residual) likewise
 
 # A step is the last one if it is shorter than LAST (in sigma) and the rest after it, as estimated from the
-# shrinking of the steps, is shorter than REST. A step shorter than STALL that does not lower chi-squared is the end:
-# rounding is in the way.
-LAST, REST, STALL = 0.3, 2e-3, 0.05
+# shrinking of the steps (of their squares by LEAST at best), is shorter than REST. A step shorter than STALL that does
+# not lower chi-squared is the end: rounding is in the way. Who computes in float64 gets a shorter rest, EXACT.
+LAST, REST, EXACT, LEAST, STALL = 0.3, 4e-3, 1e-3, 3e-3, 0.05
 
 # A step is shortened that goes along the one before by more than ALONG (square of a cosine), if LONGEST or less is
 # enough of it.
@@ -257,6 +257,7 @@ def _descend(
     real = x.dtype.type
     zero, one, n = real(0), real(1), p.size
     smallest = real(16) * (np.nextafter(one, real(2)) - one)
+    rest = real(REST * REST) if smallest > real(1e-10) else real(EXACT * EXACT)
     here, there, factors = small[0], small[1], small[2]
     inverse, step, moved, last, length = small[3, 0, :n], small[3, 1, :n], small[3, 2, :n], small[3, 3, :n], one
     _evaluate(model, x, signal, p, whole, root, share, tail, rows, here)
@@ -273,8 +274,8 @@ def _descend(
         gain = _substitute(factors, inverse, step)
         scale = _shorten(here, held, last, length, previous, gain, step) if damping == zero and previous > zero else one
         plain = _move(p, step, box, moved) and damping == zero
-        shrink = min(max(gain / previous, real(1e-3)), one) if previous > zero else one
-        if plain and gain < real(LAST * LAST) * noise and gain * shrink < real(REST * REST) * noise:
+        shrink = min(max(gain / previous, real(LEAST)), one) if previous > zero else one
+        if plain and gain < real(LAST * LAST) * noise and gain * shrink < rest * noise:
             p[:] = moved
             quality[0], quality[1] = max(here[n, n] - gain, zero), real(count)
             return ON_BOUND if bound else 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,38 @@ from vbsense.analysis._start import Templates, constants_of, make_templates
 from vbsense.groundstate.effective import MILLI, SCALE, HamiltonianModel
 from vbsense.lineshape import Model
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Ladder", "Plan", "make_plan"]
 
 # Templates: width and number. The first serve nearly all sweeps, for matched filters are not particular about
 # the width; the others are tried on spectra whose fit is suspicious. Widths are in units of half the span.
 LADDER = ((0.3, 24), (0.08, 64), (0.025, 128))
-# The same for combs, in units of their spacing. Centers may not be further apart than half of it, lest the fit
-# locks in to the neighbouring line.
+# The same for combs, in units of their spacing, and the least number. Centers may not be further apart than half of
+# it, lest the fit locks in to the neighbouring line.
 COMB_WIDTHS, COMB_TEMPLATES = (1.0, 0.4, 2.5), 48
+
+
+class Ladder:
+    """Templates of several widths, each made when it is asked for: most fits need the first only.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(fwhm, count)``.
+    rungs : sequence of (float, int)
+        Widths and numbers of templates.
+    """
+
+    def __init__(self, make: Callable[[float, int], Templates | FieldTemplates], rungs: Sequence[tuple[float, int]]):
+        self._make, self._rungs = make, tuple(rungs)
+        self._made: dict[int, Templates | FieldTemplates] = {}
+
+    def __len__(self) -> int:
+        return len(self._rungs)
+
+    def __getitem__(self, rung: int) -> Templates | FieldTemplates:
+        if rung not in self._made:  # two threads may both make one: they are the same
+            self._made[rung] = self._make(*self._rungs[rung])
+        return self._made[rung]
 
 
 @dataclass(frozen=True)
@@ -53,7 +79,7 @@ class Plan:
     follow: bool  # weights follow the model to the end
     limit: int
     covariance: bool  # wanted
-    templates: tuple[Templates | FieldTemplates, ...]
+    templates: Ladder
     contrasts: tuple[int, ...]  # parameters that must stand out of the noise
 
     @property
@@ -92,45 +118,52 @@ def make_plan(
     half = model.scale or span
     x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
     x[:points] = (frequency - middle) / half
-    ladder: list[Templates | FieldTemplates] = []
+    ladder = Ladder(make_templates, ())
     contrasts = tuple(contrast for _, _, contrast in model.lines)
     if isinstance(model, HamiltonianModel):
         contrasts = (model.index("contrast_lower"), model.index("contrast_upper"))
-        ladder += _field_templates(model, options, x, points, middle) if points > 1 else []
+        ladder = _field_ladder(model, options, x, points, middle) if points > 1 else ladder
     elif model.lines and model.guess is None and points > 1:
-        rungs = _ladder(model, options, span, points)
-        ladder += [make_templates(model, x, points, fwhm * (span / half), count) for fwhm, count in rungs]
+        rungs = [(fwhm * (span / half), count) for fwhm, count in _ladder(model, options, span, points)]
+        ladder = Ladder(partial(make_templates, model, x, points), rungs)
     measured, best = frames > 0, np.maximum(frames.max(1), 1)
     roots = np.zeros((len(frames), x.size), dtype)
     roots[:, :points] = np.sqrt(frames / best[:, None]) if known else measured
-    scaled = {"x": x.astype(dtype), "points": points, "middle": middle, "half": half, "templates": tuple(ladder)}
+    scaled = {"x": x.astype(dtype), "points": points, "middle": middle, "half": half, "templates": ladder}
     weights = {"measured": measured, "count": measured.sum(1), "roots": roots, "frames": best if known else None}
     own = {"model": model, "kernel": model.compiled(half), "lines": model.lines, "options": options, "dtype": dtype}
     own |= {"constants": constants_of(model).astype(dtype), "contrasts": contrasts}
     return Plan(**own, **scaled, **weights, **data)
 
 
-def _field_templates(
-    model: HamiltonianModel, options: Options, x: np.ndarray, points: int, middle: float
-) -> list[FieldTemplates]:
+def _field_ladder(model: HamiltonianModel, options: Options, x: np.ndarray, points: int, middle: float) -> Ladder:
     """Templates of the Hamiltonian model, with D and the width that the caller may have said."""
     said = [options.start.get(model.index(name)) for name in ("D", "fwhm")]
-    D, width = (None if value is None else float(np.nanmean(value)) for value in said)
+    D, width = (None if value is None else float(np.nanmedian(value)) for value in said)
     place = ((model.defect.D if D is None else D) - middle) / SCALE
-    return [
-        make_field_templates(model, x, points, fwhm / SCALE, count, place) for fwhm, count in field_ladder(model, width)
-    ]
+    rungs = field_ladder(model, width)
+    if width and not options.fixed[model.index("fwhm")]:
+        rungs += field_ladder(model, None)
+    return Ladder(partial(make_field_templates, model, x, points, D=place), [(w / SCALE, n) for w, n in rungs])
 
 
 def _ladder(model: Model, options: Options, half: float, points: int) -> list[tuple[float, int]]:
     """Widths, over half the span, and numbers of templates: from what the caller or the model says about the width."""
     width = model.lines[0][1]
     if width in options.start:
-        fwhm = float(np.nanmean(options.start[width])) / half
-    elif options.given[width] and np.isfinite(options.upper[width]) and options.lower[width] > 0:
-        fwhm = float(np.sqrt(options.lower[width] * options.upper[width])) / half
-    elif model.scale:  # lines that just merge, and narrower ones
-        return [(model.scale * factor / half, COMB_TEMPLATES) for factor in COMB_WIDTHS]
-    else:
-        return [LADDER[0], *(rung for rung in LADDER[1:] if rung[0] > 3 / points)]
-    return [(fwhm, int(np.clip(2 * np.ceil(3.5 / fwhm), 16, 128)))]
+        known = float(np.nanmedian(options.start[width])) / half
+        return [_rung(known)] if options.fixed[width] else [_rung(known), *_usual(model, half, points)]
+    if options.given[width] and np.isfinite(options.upper[width]) and options.lower[width] > 0:
+        return [_rung(float(np.sqrt(options.lower[width] * options.upper[width])) / half)]
+    return _usual(model, half, points)
+
+
+def _rung(fwhm: float) -> tuple[float, int]:
+    return fwhm, int(np.clip(2 * np.ceil(3.5 / fwhm), 16, 128))
+
+
+def _usual(model: Model, half: float, points: int) -> list[tuple[float, int]]:
+    if model.scale:  # lines that just merge, and narrower ones
+        count = min(128, max(COMB_TEMPLATES, 2 * int(np.ceil(2 * half / model.scale))))
+        return [(model.scale * factor / half, count) for factor in COMB_WIDTHS]
+    return [LADDER[0], *(rung for rung in LADDER[1:] if rung[0] > 3 / points)]

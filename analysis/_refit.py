@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vbsense.data import make_site_sweep
+from vbsense.data import make_sweep
 from vbsense.defect import Defect
 
 __all__ = ["Refit", "mean_widths"]
@@ -33,13 +33,15 @@ class Refit:
         linewidth = np.broadcast_to(linewidth, field.shape)
         self._diagonalise(np.setdiff1d(field, list(self._sticks)))
         light = 1 - _CONTRAST * np.stack(
-            [self._broaden(*self._sticks[b], w) for b, w in zip(field.tolist(), linewidth, strict=True)], -1
+            [self._broaden(*self._sticks[b], w) for b, w in zip(field.tolist(), linewidth, strict=True)]
         )
-        n = np.arange(field.size)
-        error = np.full_like(light, _ERROR)
-        sites = make_site_sweep(light, self.frequency, x=n * 1.0, y=n * 0.0, row=n * 0, column=n, error=error)
-        fit = fit_sweep(sites, self.model, precision="double", threads=1, max_iterations=_ITERATIONS)
-        return apparent_field(fit["center_lower"].values, fit["center_upper"].values, self.defect), mean_widths(fit)
+        # One sweep for each: a spectrum that cannot be fitted must not be helped by its neighbours.
+        alone = {"sweep": np.arange(field.size)}
+        sweeps = make_sweep(light[:, :, None, None], self.frequency, pixel_size=1.0, coords=alone)
+        sweeps["signal_err"] = sweeps["signal"].copy(data=np.full_like(sweeps["signal"].values, _ERROR))
+        fit = fit_sweep(sweeps, self.model, precision="double", threads=1, max_iterations=_ITERATIONS)
+        lower, upper = (fit[f"center_{line}"].values.ravel() for line in ("lower", "upper"))
+        return apparent_field(lower, upper, self.defect), mean_widths(fit).ravel()
 
     def _diagonalise(self, field: np.ndarray) -> None:
         from vbsense.spin import lines

@@ -1,7 +1,8 @@
 """Look for another answer: weak spectra are fitted from a second start, and flagged where it does nearly as well.
 
 A doublet in noise has more than one minimum. Which of two is the deeper is decided by the noise if they are less than
-`CLOSE` apart in chi-squared; the errors of either know nothing of the other.
+`CLOSE` apart in chi-squared; the errors of either know nothing of the other. What a comb reads is off by half a tooth
+where the noise says so: there the errors are taken from chi-squared itself.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import numpy as np
 from vbsense.analysis._plan import Plan
 from vbsense.flags import FATAL, FLAGS
 
-__all__ = ["WEAK", "flag_rivals"]
+__all__ = ["WEAK", "flag_rivals", "widen_combs"]
 
 WEAK = 800.0  # drop of chi-squared by the lines from which there are no rivals: dips six times the noise of a point
 CLOSE = 16.0  # in chi-squared
 UNEQUAL, NARROWER = 2.5, 25.0  # sigma between the widths of two lines, and what unequal ones must gain
+UNLIKE = 1.8  # ratio of the widths of two lines from which the narrow one may be a spike
 APART = 2.0  # sigma between the positions of two answers
+# Chi-squared of a comb is no parabola. Drop by the lines from which it is near enough; sigma at which it is looked at;
+# part of a spacing at which it must have risen by `CLOSE`, if that is HALFWAY or more sigma away.
+WEAK_COMB, LOOK, HALF, HALFWAY = 1500.0, 3.0, 0.5, 4.5
 
 
 def flag_rivals(plan: Plan, spectra: Any, result: Any, attempt: Callable[..., Any]) -> None:
@@ -52,23 +57,24 @@ def _try_equal_widths(plan: Plan, spectra: Any, result: Any, index: np.ndarray, 
     """Flag a line as narrow as a spike of the noise, if one as wide as the other line does nearly as well."""
     first, second = (width for _, width, _ in plan.lines)
     start = result.p[index]
-    wide = np.maximum(start[:, first], start[:, second])
+    wide, narrow = start[:, [first, second]].max(1), start[:, [first, second]].min(1)
     for width in (first, second):
-        narrow = start[:, width] < wide
-        spectra.box[narrow, :, width] = wide[narrow, None]
-        start[narrow, width] = wide[narrow]
+        own = start[:, width] < wide
+        spectra.box[own, :, width] = wide[own, None]
+        start[own, width] = wide[own]
     other = attempt(plan, spectra, None, start)
     gap = (other.chi2 - result.chi2[index]) * np.maximum(spectra.count - plan.free, 1)
     variance = result.variance[index][:, [first, second]]
     apart = (np.abs(other.p - result.p[index])[:, [first, second]] > UNEQUAL * np.sqrt(variance)).any(1)
+    apart &= wide > UNLIKE * narrow
     close = (other.flags & FATAL == 0) & (gap < NARROWER)
     result.flags[index[close & apart]] |= FLAGS["ambiguous"].bit
 
 
 def _starts(plan: Plan, p: np.ndarray) -> Iterator[tuple[Any, np.ndarray | None]]:
     """Other templates; for combs also the answers moved by one of their lines."""
-    for templates in plan.templates[1:]:
-        yield templates, None
+    for rung in range(1, len(plan.templates)):
+        yield plan.templates[rung], None
     if plan.model.scale and plan.lines:
         for center, _, _ in plan.lines:
             for step in (-1.0, 1.0):  # the spacing is the unit of the kernel
@@ -90,3 +96,49 @@ def _compare(result: Any, index: np.ndarray, other: Any, places: list[int], degr
     result.replace(index, other, better)
     result.flags[index[better]] |= before[better]
     result.flags[index[rival]] |= bit
+
+
+def widen_combs(plan: Plan, spectra: Any, result: Any, attempt: Callable[..., Any]) -> None:
+    """Take the errors of the centers of weak combs from how chi-squared rises there, all else free.
+
+    Noise makes teeth of its own: next to the deepest minimum chi-squared may rise little up to the next tooth, of which
+    the normal matrix knows nothing. Variances become the mean of both sides' if that is larger. Where half a spacing
+    away the spectrum is described nearly as well although that is many sigma, the answer is flagged.
+    """
+    if not (plan.model.scale and plan.lines):
+        return
+    index = np.flatnonzero((result.drop < WEAK_COMB) & (result.flags & FATAL == 0) & (spectra.flags == 0))
+    if index.size == 0:
+        return
+    for center, _, _ in plan.lines:
+        if plan.options.fixed[center]:
+            continue
+        variance = result.variance[index, center]
+        look = LOOK * np.sqrt(variance)
+        sides = [
+            look**2 / np.maximum(_rise(plan, spectra, result, index, center, s * look, attempt), 1) for s in (-1, 1)
+        ]
+        factor = np.sqrt(np.maximum(np.mean(sides, 0) / np.where(variance > 0, variance, np.inf), 1))
+        result.variance[index, center] *= factor**2
+        result.covariance[index, center] *= factor[:, None]
+        result.covariance[index, :, center] *= factor[:, None]
+        far = index[np.sqrt(result.variance[index, center]) * HALFWAY < HALF]
+        far = far[result.drop[far] < WEAK / 2]
+        for step in (-HALF, HALF):
+            rise = _rise(plan, spectra, result, far, center, np.full(far.size, step), attempt)
+            result.flags[far[rise < CLOSE]] |= FLAGS["ambiguous"].bit
+
+
+def _rise(
+    plan: Plan, spectra: Any, result: Any, index: np.ndarray, center: int, step: np.ndarray, attempt: Callable[..., Any]
+) -> np.ndarray:
+    """By how much chi-squared rises if a center is held `step` away; infinite where no fit is found."""
+    if index.size == 0:
+        return np.zeros(0)
+    some, start = spectra.take(index), result.p[index].copy()
+    start[:, center] += step
+    inside = (some.box[:, 0, center] <= start[:, center]) & (start[:, center] <= some.box[:, 1, center])
+    some.box[:, :, center] = start[:, center, None]
+    other = attempt(plan, some, None, start)
+    rise = (other.chi2 - result.chi2[index]) * np.maximum(some.count - plan.free, 1)
+    return np.where(inside & (other.flags & FATAL == 0) & np.isfinite(rise), rise, np.inf)

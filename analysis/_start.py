@@ -32,6 +32,7 @@ class Templates(NamedTuple):
     centers: np.ndarray  # (k,) scaled frequencies
     fwhm: float
     pairs: np.ndarray  # (3, k, k) elements of the inverse 2 x 2 Gram matrices; 0 for pairs that are not allowed
+    apart: int = 0  # where the templates of the second line begin, if both have their own
 
 
 def constants_of(model: Any) -> np.ndarray:
@@ -124,30 +125,31 @@ def _project(signal, templates, products):
             products[i, j + 1], products[i + 1, j + 1], products[i + 2, j + 1], products[i + 3, j + 1] = av, bv, cv, dv
 
 
-@kernel(int64(float32[::1], float32[:, :, ::1], int32[::1]))
-def _best_pair(b, pairs, packed):
+@kernel(int64(float32[::1], float32[:, :, ::1], int64, int32[::1]))
+def _best_pair(b, pairs, apart, packed):
     """Return ``k * K + l`` of the pair of dips that lowers chi-squared most, or -1.
 
     The index k is packed into the lowest bits of the score, so that one maximum, which vectorises, finds both.
-    Whole rows are searched, forbidden pairs with score 0: loops that start at k cost more.
+    Whole rows are searched, forbidden pairs with score 0: loops that start at k cost more. If both lines have
+    templates of their own, those of the second begin at `apart`, which is 0 otherwise.
     """
-    count, zero = b.size, float32(0)
+    zero, other = float32(0), b[apart:]
     packed[:] = 0
-    for k in range(count):
-        p, q, r, first, index = pairs[0, k], pairs[1, k], pairs[2, k], b[k], np.int32(k)
-        for l in range(count):
-            lower = r[l] * b[l] - p[l] * first
-            upper = r[l] * first - q[l] * b[l]
-            score = -(lower * first + upper * b[l])
+    for k in range(apart if apart > 0 else b.size):
+        p, q, r, first, index = pairs[0, k, apart:], pairs[1, k, apart:], pairs[2, k, apart:], b[k], np.int32(k)
+        for l in range(other.size):
+            lower = r[l] * other[l] - p[l] * first
+            upper = r[l] * first - q[l] * other[l]
+            score = -(lower * first + upper * other[l])
             score = score if lower > zero else zero
             score = score if upper >= zero else zero
             entry = (np.float32(score).view(np.int32) & SCORE_BITS) | index
             packed[l] = entry if entry > packed[l] else packed[l]
     top, at = INDEX_BITS, -1
-    for l in range(count):
+    for l in range(other.size):
         if packed[l] > top:
             top, at = packed[l], l
-    return -1 if at < 0 else np.int64(top & INDEX_BITS) * count + at
+    return -1 if at < 0 else np.int64(top & INDEX_BITS) * b.size + at + apart
 
 
 @kernel(float32(float32[::1], float32[:, :, ::1], int64, int64))
@@ -170,10 +172,10 @@ def _vertex(left, middle, right):
 @kernel(
     void(
         float32[:, ::1], int64, float32[:, ::1], float32[:, ::1], float32[::1], float32[::1], float32[:, :, ::1],
-        float32[:, ::1], float32[:, ::1],
+        int64, float32[:, ::1], float32[:, ::1],
     )
 )  # fmt: skip
-def _find_block(signal, points, templates, products, mean, centers, pairs, found, power):
+def _find_block(signal, points, templates, products, mean, centers, pairs, apart, found, power):
     _project(signal, templates, products)
     packed = np.zeros(centers.size, np.int32)
     spacing = centers[1] - centers[0]
@@ -186,7 +188,7 @@ def _find_block(signal, points, templates, products, mean, centers, pairs, found
         for m in range(points):
             total += (y[m] - level) * (y[m] - level)
         power[i, 0], power[i, 1] = total, float32(0)
-        at = _best_pair(b, pairs, packed)
+        at = _best_pair(b, pairs, apart, packed)
         if at < 0:
             continue
         k, l = at // centers.size, at % centers.size
@@ -232,7 +234,16 @@ def find_lines(
     found = np.zeros((len(signal), 5), np.float32)
     power = np.zeros((len(signal), 2), np.float32)
     _find_block(
-        signal, points, templates.rows, products, templates.mean, templates.centers, templates.pairs, found, power
+        signal,
+        points,
+        templates.rows,
+        products,
+        templates.mean,
+        templates.centers,
+        templates.pairs,
+        templates.apart,
+        found,
+        power,
     )
     start[:, offset] = found[:, 0]
     for i, (center, fwhm, contrast) in enumerate(lines):

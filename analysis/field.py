@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from vbsense.analysis.correction import HyperfineCorrection
-from vbsense.data import LayoutError, make_map, make_site_map
+from vbsense.analysis.fieldlayout import as_map, sign_along_c, split_polarity
+from vbsense.analysis.fitted import variance_of
+from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
 from vbsense.flags import FLAGS
 from vbsense.layout import require
 
-__all__ = ["apparent_field", "field_map"]
+__all__ = ["Reading", "apparent_field", "common_mode_map", "field_map", "read_field"]
 
 
 def apparent_field(lower: Any, upper: Any, defect: Defect = VB14N) -> np.ndarray:
@@ -56,25 +60,30 @@ def field_map(
     Parameters
     ----------
     fit : xarray.Dataset
-        Of a doublet model. With the dimension ``polarity`` the result is the field of the current at
-        polarity +1, half the difference of the two, free of what both have in common.
+        Of a model with two lines, whatever else it has, or of the Hamiltonian model, whose `Bz` is taken as it is.
+        With the dimension ``polarity`` the result is the field of the current at polarity +1, half the difference of
+        the two, free of what both have in common.
     defect : Defect
         Its E and g.
     bias : (3,) array_like, optional
         Bias field (T), whose sign along c the field takes; by default from the attributes.
     correction : HyperfineCorrection, optional
-        From `hyperfine_correction`; without it the shifts of the hyperfine structure stay in.
+        From `hyperfine_correction`; without it the shifts of the hyperfine structure stay in two lines. A fit of the
+        Hamiltonian model needs none.
 
     Returns
     -------
     xarray.Dataset
-        A map with `B` and `B_err` (T), component "z"; `flags` of the fits (either polarity); with
-        polarity also `B_common`, the mean of the two; `site_correlation` where the fit has it.
+        A map with `B` and `B_err` (T), component "z"; `flags` of the fits (either polarity); with polarity also
+        `B_common` and `B_common_err`, the mean of the two (see `common_mode_map`); `site_correlation` where the fit
+        has it. Other leading dimensions of the fit, such as ``sweep``, stay: select one, and it is a map that can be
+        saved. Errors hold the covariance of the two lines where the fit was made with ``covariance=True``.
 
     Raises
     ------
     LayoutError
-        If the fit has no two lines, or other leading dimensions than polarity.
+        If the fit has no two lines and no field, a correction is given for the Hamiltonian model, or a polarity has
+        no partner.
     ValueError
         If the sign of the bias along c is unknown.
 
@@ -87,84 +96,124 @@ def field_map(
     >>> field.B.dims, bool((abs(field.B - 10e-3) < 2e-3).all())
     (('component', 'site'), True)
     """
-    require(fit, "fit")
-    _check_doublet(fit)
-    sign = _sign(fit, bias)
-    B = sign * apparent_field(fit["center_lower"].values, fit["center_upper"].values, defect)
-    half = (fit["center_upper"].values - fit["center_lower"].values) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.abs(half / (defect.gamma**2 * B)) * _half_splitting_error(fit)
-    flags = fit["flags"].values | np.where(np.isnan(B) & np.isfinite(half), FLAGS["below_splitting"].bit, 0)
-    if correction is not None:
-        error = error * np.abs(correction.slope(np.abs(B)))
-        corrected = np.sign(B) * correction.apply(np.abs(B))
-        flags = flags | np.where(np.isnan(corrected) & np.isfinite(B), FLAGS["outside_correction"].bit, 0)
-        B = corrected
-    return _combine(fit, B, error, flags)
-
-
-def _check_doublet(fit: xr.Dataset) -> None:
-    missing = [name for name in ("center_lower", "center_upper") if name not in fit]
-    if missing:
-        raise LayoutError(f"the fit has no {missing[0]!r}; a field needs a doublet model such as 'gaussian'")
-    extra = [str(d) for d in fit["flags"].dims if d not in ("polarity", "y", "x", "site")]
-    if extra:
-        raise LayoutError(f"the fit has the dimension {extra[0]!r}; average it (vbsense.data.average) or select one")
-
-
-def _sign(fit: xr.Dataset, bias: Any) -> float:
-    bias = np.asarray(fit.attrs.get("bias_field", np.nan) if bias is None else bias, dtype=float)
-    if bias.shape != (3,) or not np.isfinite(bias).all() or bias[2] == 0:
-        raise ValueError(
-            f"bias is {bias.tolist()!r}; the sign of the field needs a bias with a part along c: "
-            "pass bias=(0, 0, 10e-3) in T"
-        )
-    return float(np.sign(bias[2]))
-
-
-def _half_splitting_error(fit: xr.Dataset) -> np.ndarray:
-    variance = fit["center_lower_err"].values ** 2 + fit["center_upper_err"].values ** 2
-    if "covariance" in fit:
-        mixed = fit["covariance"].sel(parameter="center_lower", parameter2="center_upper")
-        variance = variance - 2 * mixed.transpose(*fit["flags"].dims).values
-    return np.sqrt(variance) / 2
-
-
-def _combine(fit: xr.Dataset, B: np.ndarray, error: np.ndarray, flags: np.ndarray) -> xr.Dataset:
-    dims = fit["flags"].dims
-    common = None
-    if "polarity" in dims:
-        axis = dims.index("polarity")
-        order = np.argsort(-np.sign(fit["polarity"].values))
-        if sorted(np.sign(fit["polarity"].values)) != [-1, 1]:
-            raise LayoutError(f"polarity is {fit['polarity'].values.tolist()}; a pair needs +1 and -1")
-        plus, minus = np.take(B, order, axis)[0], np.take(B, order, axis)[1]
-        B, common = (plus - minus) / 2, (plus + minus) / 2
-        error = np.sqrt((error**2).sum(axis)) / 2
-        flags = np.bitwise_or.reduce(flags, axis)
-    kept = {k: v for k, v in fit.attrs.items() if k in _KEPT or str(k).startswith(("user_", "truth_"))}
-    if "site" in dims:
-        result = make_site_map(B, sites=fit, error=error, **kept)
-    else:
-        result = make_map(B, pixel_size=_pixel_size(fit), error=error, **kept)
-        result = result.assign_coords(y=fit["y"], x=fit["x"])  # a part of a picture keeps its place
-    tail = [d for d in dims if d != "polarity"]
-    result["flags"] = (tail, flags.astype(np.uint16), fit["flags"].attrs)
+    own, common = _difference_and_mean(fit, defect, bias, correction)
+    result = as_map(fit, own.B, np.sqrt(own.variance), own.flags)
     if common is not None:
-        result["B_common"] = (tail, common, {"units": "T"})
-    if "site_correlation" in fit:
-        result["site_correlation"] = fit["site_correlation"]
+        dims = result["B"].dims[1:]
+        result["B_common"] = (dims, common.B, {"units": "T"})
+        result["B_common_err"] = (dims, np.sqrt(common.variance), {"units": "T"})
     return result
 
 
-def _pixel_size(fit: xr.Dataset) -> float:
-    for axis in ("x", "y"):
-        if fit.sizes[axis] > 1:
-            return float(fit[axis][1] - fit[axis][0])
-    return float(fit.attrs.get("pixel_size", np.nan))
+def common_mode_map(
+    fit: xr.Dataset,
+    defect: Defect = VB14N,
+    *,
+    bias: Any = None,
+    correction: HyperfineCorrection | None = None,
+) -> xr.Dataset:
+    """What the field has in common at +I and -I: the bias, and whatever else does not follow the current.
+
+    Parameters
+    ----------
+    fit : xarray.Dataset
+        With the dimension ``polarity``.
+    defect, bias, correction
+        As in `field_map`.
+
+    Returns
+    -------
+    xarray.Dataset
+        A map like that of `field_map`, of half the sum of the two. Its errors are those of the difference.
+
+    Raises
+    ------
+    LayoutError
+        If the fit has no pair of polarities, and as `field_map`.
+
+    Examples
+    --------
+    >>> from vbsense import analysis, sims
+    >>> scene = sims.gold_wire_nanoarray(rows=2, columns=2)
+    >>> pair = sims.simulate_sweep(scene, np.linspace(2.97e9, 3.97e9, 61), exposure=0.5, averages=4, rng=1,
+    ...                            currents=(1e-3, -1e-3))
+    >>> common = common_mode_map(analysis.fit_sweep(analysis.unmix(pair)))
+    >>> bool(abs(common.B.mean() - 10e-3) < 0.2e-3)                      # the bias is 10 mT
+    True
+    """
+    _, common = _difference_and_mean(fit, defect, bias, correction)
+    if common is None:
+        raise LayoutError(f"the fit has dimensions {fit['flags'].dims}; a common mode needs 'polarity' +1 and -1")
+    return as_map(fit, common.B, np.sqrt(common.variance), common.flags)
 
 
-_KEPT = {
-    "bias_field", "created", "current", "exposure", "frames", "power", "psf_fwhm", "seed", "sensor_array",
-    "temperature",
-}  # fmt: skip
+@dataclass(frozen=True)
+class Reading:
+    """A field with its variance and flags, all in one shape."""
+
+    B: np.ndarray  # T
+    variance: np.ndarray  # T^2
+    flags: np.ndarray
+
+
+def _difference_and_mean(
+    fit: xr.Dataset, defect: Defect, bias: Any, correction: HyperfineCorrection | None
+) -> tuple[Reading, Reading | None]:
+    """Half the difference and half the sum of the two polarities; without them the field itself and nothing."""
+    require(fit, "fit")
+    B, gradient, flags = read_field(fit, defect, correction)
+    B, variance = sign_along_c(fit, bias) * B, variance_of(fit, gradient)
+    variance = np.where(np.isnan(B), np.nan, variance)
+    if "polarity" not in fit["flags"].dims:
+        return Reading(B, variance, flags), None
+    (plus, minus), (v_plus, v_minus), bits = (split_polarity(fit, values) for values in (B, variance, flags))
+    spread, either = (v_plus + v_minus) / 4, bits[0] | bits[1]
+    return Reading((plus - minus) / 2, spread, either), Reading((plus + minus) / 2, spread, either)
+
+
+def read_field(
+    fit: xr.Dataset, defect: Defect = VB14N, correction: HyperfineCorrection | None = None
+) -> tuple[np.ndarray, Mapping[str, np.ndarray], np.ndarray]:
+    """|Bz| of a fit, whichever way its model tells it.
+
+    Parameters
+    ----------
+    fit : xarray.Dataset
+        Of two lines, or with the parameter `Bz`.
+    defect : Defect
+        Its E and g.
+    correction : HyperfineCorrection, optional
+        See `field_map`.
+
+    Returns
+    -------
+    B : ndarray
+        T, in the shape of the fit.
+    gradient : mapping of str to ndarray
+        Derivatives by the parameters of the fit.
+    flags : ndarray
+        Those of the fit and those of this step.
+    """
+    if not isinstance(defect, Defect):
+        raise TypeError(f"defect is {defect!r:.80}; give a vbsense.Defect, such as vbsense.VB14N")
+    flags = fit["flags"].values
+    if "Bz" in fit:
+        if correction is not None:
+            raise LayoutError("a fit of the Hamiltonian model holds the field already: leave the correction out")
+        return fit["Bz"].values, {"Bz": np.ones(flags.shape)}, flags
+    missing = [name for name in ("center_lower", "center_upper") if name not in fit]
+    if missing:
+        raise LayoutError(
+            f"the fit has no {missing[0]!r}; a field needs a doublet model such as 'gaussian', or 'hamiltonian'"
+        )
+    B = apparent_field(fit["center_lower"].values, fit["center_upper"].values, defect)
+    half = (fit["center_upper"].values - fit["center_lower"].values) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = half / (defect.gamma**2 * B)
+    flags = flags | np.where(np.isnan(B) & np.isfinite(half), FLAGS["below_splitting"].bit, 0)
+    if correction is not None:
+        slope = slope * correction.slope(B)
+        corrected = correction.apply(B)
+        flags = flags | np.where(np.isnan(corrected) & np.isfinite(B), FLAGS["outside_correction"].bit, 0)
+        B = corrected
+    return B, {"center_lower": -slope / 2, "center_upper": slope / 2}, flags

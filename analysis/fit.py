@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from vbsense.analysis._bands import in_memory
+from vbsense.analysis._chosen import choose_model
 from vbsense.analysis._noise import Noise, read_noise_options
-from vbsense.analysis._read import broadcast_start, choose_precision, frames_of, planes_of, read_mask, result_shape
-from vbsense.data import make_fit
-from vbsense.groundstate.effective import HamiltonianModel, hamiltonian_model
+from vbsense.analysis._read import (
+    broadcast_start,
+    choose_precision,
+    frames_of,
+    planes_of,
+    read_mask,
+    result_shape,
+    shape_of,
+)
+from vbsense.analysis._results import Results
+from vbsense.analysis._saturated import read_saturation
 from vbsense.layout import check_positive, require
-from vbsense.lineshape import MODELS, SPECIAL_MODELS, Model, get_model, verify
+from vbsense.lineshape import Model
 from vbsense.storage.ordered import thread_count
 
 __all__ = ["fit_sweep"]
 
 MAX_ITERATIONS = 40
-HAMILTONIAN = {"hamiltonian": "lorentzian", "hamiltonian_gaussian": "gaussian"}
 
 
 def fit_sweep(
@@ -38,13 +48,17 @@ def fit_sweep(
     threads: int | None = None,
     max_iterations: int = MAX_ITERATIONS,
     progress: bool = False,
+    client: Any = None,
+    out: str | Path | None = None,
 ) -> xr.Dataset:
     """Fit a line shape to every spectrum of a sweep.
 
     Parameters
     ----------
     sweep : xarray.Dataset
-        Dimensions (..., frequency, y, x) or (..., frequency, site), see `vbsense.data`.
+        Dimensions (..., frequency, y, x) or (..., frequency, site), see `vbsense.data`. One that stays in its file
+        (`vbsense.files.open_lazy`) or is made of dask arrays is read band by band, so that it may be larger than
+        memory; the result is the same to the last bit.
     model : str or Model
         "gaussian", "lorentzian" (two lines), "gaussian1", "lorentzian1" (one line) and others of
         `vbsense.lineshape`; "hamiltonian" or "hamiltonian_gaussian", which have the field for a parameter and are made
@@ -77,19 +91,30 @@ def fit_sweep(
         Most evaluations of the model for one spectrum.
     progress : bool
         Show a progress bar.
+    client : dask.distributed.Client, optional
+        A cluster whose workers do the fits, in place of threads. Arrays of dask are computed there; others are read
+        here and sent.
+    out : str or Path, optional
+        A new file for the fit, as `vbsense.files.save` writes it. Then the results need no memory either, and what
+        is returned stays in that file.
 
     Returns
     -------
     xarray.Dataset
         A fit, see `vbsense.data`: each parameter and its 1-sigma error ``<name>_err``, ``reduced_chi2`` and
         ``flags``. A spectrum with a fatal flag (`vbsense.flags.FATAL`) holds NaN; a parameter on a bound has the
-        error NaN, and the others are those for that parameter fixed. attrs: ``model``, ``sigma``, ``precision``
-        and ``evaluations`` (mean number of evaluations of the model for a spectrum that was fitted).
+        error NaN, and the others are those for that parameter fixed. attrs: ``model``, of a Hamiltonian also
+        ``defect`` and ``drive``, ``sigma``, ``precision`` and ``evaluations`` (mean number of evaluations of the
+        model for a spectrum that was fitted).
 
     Raises
     ------
     LayoutError, ValueError
         If the sweep or an option cannot be; one line that names it.
+    TypeError
+        If `client` is no client.
+    FileExistsError
+        If `out` exists.
 
     Notes
     -----
@@ -99,6 +124,13 @@ def fit_sweep(
     cases errors are absolute and `reduced_chi2` tells whether the model describes the data. In the last, errors are
     scaled by it, and it compares the residuals with the scatter of neighbouring points. Points without frames have
     no weight.
+
+    Pixels are flagged as saturated where the variable ``saturated`` counts frames that were, or where the signal
+    reaches the largest count of the camera (the attribute ``saturation``).
+
+    A band has some 32 rows, and a few are in memory at a time. The results take 16 bytes for each parameter of a
+    spectrum, and 10 more; give `out` where that is too much. Arrays of dask should be cut along y, not along
+    frequency: a band needs all frequencies.
 
     Examples
     --------
@@ -114,47 +146,60 @@ def fit_sweep(
     True
     >>> int(fit.flags.squeeze()), fit.attrs["sigma"]
     (0, 'shot noise')
+
+    Several machines, or several processes of one (in a script, below ``if __name__ == "__main__":``):
+
+    >>> from dask.distributed import Client, LocalCluster  # doctest: +SKIP
+    >>> with LocalCluster(n_workers=2, dashboard_address=None) as cluster, Client(cluster) as client:  # doctest: +SKIP
+    ...     same = fit_sweep(sweep, model="gaussian", client=client)
+    >>> same.identical(fit)  # doctest: +SKIP
+    True
     """
     require(sweep, "sweep")
-    chosen = _chosen(model, sweep)
+    _check_target(client, out)
+    chosen = choose_model(model, sweep)
     own = read_noise_options(sweep, noise, loss)
-    plan, masked = _prepare(sweep, chosen, bounds, fixed, start, mask, own, covariance, precision, int(max_iterations))
-    total = plan.signal.shape[0] * plan.signal.shape[2]
-    out = _Output(len(chosen.parameters), total, covariance)
-    from vbsense.analysis._block import BLOCK, solve_block
+    banded = client is not None or out is not None or not in_memory(sweep["signal"])
+    plan, masked = _prepare(
+        sweep, chosen, bounds, fixed, start, mask, own, covariance, precision, max_iterations, banded
+    )
+    saturation, count = read_saturation(sweep), thread_count(threads)
+    from vbsense.analysis._bands import Source
+    from vbsense.analysis._bandwise import Job, fit_bands
+    from vbsense.analysis._dataset import as_dataset, fit_to_file
+    from vbsense.analysis._whole import fit_whole
 
-    def work(first: int) -> None:
-        last = min(first + BLOCK, total)
-        out.put(first, last, *solve_block(plan, first, last, masked[first:last]))
+    if not banded:
+        return as_dataset(sweep, plan, fit_whole(sweep, plan, masked, saturation, threads=count, progress=progress))
+    job = Job(Source(sweep), plan, masked, saturation)
+    if out is not None:
+        return fit_to_file(job, Path(out), threads=count, client=client, progress=progress)
+    found = Results(len(chosen.parameters), masked.size, covariance)
+    fit_bands(job, found, threads=count, client=client, progress=progress)
+    return as_dataset(sweep, plan, found)
 
-    _run(work, range(0, total, BLOCK), thread_count(threads), progress)
-    out.order_lines(chosen, plan.options)
-    return _dataset(sweep, chosen, plan, out)
 
+def _check_target(client: Any, out: str | Path | None) -> None:
+    if client is not None:
+        from vbsense.analysis._cluster import check_client
 
-def _chosen(model: str | Model, sweep: xr.Dataset) -> Model:
-    """The model by name or as given; that of the Hamiltonian by name is made for the sweep."""
-    if isinstance(model, str) and model in HAMILTONIAN:
-        drive = sweep.attrs.get("drive", (1.0, 0.0, 0.0))
-        frequency = sweep["frequency"].values
-        return hamiltonian_model(
-            drive=drive, shape=HAMILTONIAN[model], frequency=frequency if frequency.size > 1 else None
-        )
-    chosen = get_model(model)
-    if chosen is not (MODELS | SPECIAL_MODELS).get(chosen.name) and not isinstance(chosen, HamiltonianModel):
-        verify(chosen)
-    return chosen
+        check_client(client)
+    if out is not None:
+        from vbsense.files import refuse_existing
+
+        refuse_existing(Path(out), overwrite=False)
 
 
 def _prepare(
     sweep: xr.Dataset, model: Model, bounds: Any, fixed: Any, start: Any, mask: Any, noise: Noise,
-    covariance: bool, precision: str, limit: int,
+    covariance: bool, precision: str, limit: int, banded: bool,
 ) -> tuple[Any, np.ndarray]:  # fmt: skip
     from vbsense.analysis._options import read_options
     from vbsense.analysis._plan import make_plan
+    from vbsense.groundstate.effective import HamiltonianModel
 
-    if limit < 1:
-        raise ValueError(f"max_iterations is {limit}; it must be at least 1")
+    if not (isinstance(limit, Real) and float(limit).is_integer() and limit >= 1):
+        raise ValueError(f"max_iterations is {limit!r}; it must be a whole number, at least 1")
     frequency = sweep["frequency"].values.astype(float)
     shape = result_shape(sweep)
     options = read_options(model, frequency, bounds, fixed, broadcast_start(start, shape))
@@ -162,87 +207,15 @@ def _prepare(
         missing = [name for i, name in enumerate(model.parameters) if i not in options.start]
         if missing:
             raise ValueError(f"model {model.name!r} has no guess; give start values of {', '.join(missing)}")
-    signal = planes_of(sweep["signal"])
-    error = planes_of(sweep["signal_err"]) if noise.given else None
+    values = shape_of if banded else planes_of
+    signal = values(sweep["signal"])
+    error = values(sweep["signal_err"]) if noise.given else None
     check_positive(sweep, "frames", "frames")
     count = frames_of(sweep, len(signal))
-    dtype = choose_precision(precision, signal, count, noise.known or noise.given)
+    dtype = choose_precision(precision, sweep["signal"], count, noise.known or noise.given)
     plan = make_plan(
         model, options, dtype, frequency, count, noise.known,
         signal=signal, error=error, read_noise=noise.read_noise, excess_noise=noise.excess_noise, tail=noise.tail,
-        follow=noise.follow, limit=limit, covariance=covariance,
+        follow=noise.follow, limit=int(limit), covariance=covariance,
     )  # fmt: skip
     return plan, read_mask(mask, shape)
-
-
-def _run(work: Callable[[int], None], firsts: range, threads: int, progress: bool) -> None:
-    if threads == 1 or len(firsts) < 2:
-        done: Any = map(work, firsts)
-        _consume(done, len(firsts), progress)
-        return
-    with ThreadPoolExecutor(min(threads, len(firsts))) as pool:
-        _consume(pool.map(work, firsts), len(firsts), progress)
-
-
-def _consume(done: Any, total: int, progress: bool) -> None:
-    if progress:
-        from tqdm import tqdm
-
-        done = tqdm(done, total=total, desc="fit", unit="block")
-    for _ in done:
-        pass
-
-
-class _Output:
-    """Results of all spectra, filled block by block."""
-
-    def __init__(self, parameters: int, total: int, covariance: bool) -> None:
-        self.values, self.errors = np.empty((parameters, total)), np.empty((parameters, total))
-        self.covariance = np.empty((total, parameters, parameters)) if covariance else None
-        self.chi2, self.flags = np.empty(total), np.empty(total, np.uint16)
-        self.evaluations = np.empty(total, np.int32)
-
-    def put(self, first: int, last: int, result: Any, errors: np.ndarray) -> None:
-        """Store the block from `first` to `last`."""
-        self.values[:, first:last], self.errors[:, first:last] = result.p.T, errors.T
-        self.chi2[first:last], self.flags[first:last] = result.chi2, result.flags
-        self.evaluations[first:last] = result.evaluations
-        if self.covariance is not None:
-            self.covariance[first:last] = result.covariance
-
-    def order_lines(self, model: Model, options: Any) -> None:
-        """Swap the lines of spectra that ended with the lower above the upper, unless the caller told them apart."""
-        if len(model.lines) != 2:
-            return
-        lower, upper = (list(line) for line in model.lines)
-        if any(options.fixed[i] or options.given[i] for i in lower + upper):
-            return
-        swapped = np.flatnonzero(self.values[lower[0]] > self.values[upper[0]])
-        order = np.arange(len(model.parameters))
-        for first, second in model.twins:
-            order[[first, second]] = second, first
-        self.values[:, swapped], self.errors[:, swapped] = (
-            self.values[order][:, swapped],
-            self.errors[order][:, swapped],
-        )
-        if self.covariance is not None:
-            self.covariance[swapped] = self.covariance[swapped][:, order][:, :, order]
-
-
-def _dataset(sweep: xr.Dataset, model: Model, plan: Any, out: _Output) -> xr.Dataset:
-    shape, size = result_shape(sweep), len(model.parameters)
-    sigma = "signal_err" if plan.error is not None else "shot noise" if plan.frames is not None else "residuals"
-    fitted = out.evaluations > 0
-    return make_fit(
-        {name: out.values[i].reshape(shape) for i, name in enumerate(model.parameters)},
-        {name: out.errors[i].reshape(shape) for i, name in enumerate(model.parameters)},
-        sweep,
-        flags=out.flags.reshape(shape),
-        reduced_chi2=out.chi2.reshape(shape),
-        units=dict(zip(model.parameters, model.units, strict=True)),
-        covariance=None if out.covariance is None else out.covariance.reshape(*shape, size, size),
-        model=model.name,
-        sigma=sigma,
-        precision=np.dtype(plan.dtype).name,
-        evaluations=float(out.evaluations[fitted].mean()) if fitted.any() else 0.0,
-    )

@@ -10,12 +10,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from vbsense.analysis.fitplots import DATA, MODEL, TRUTH, allan, spectrum_fit, value_map
+from vbsense.analysis.fitted import model_of
+from vbsense.analysis.overview import fit_overview
 from vbsense.analysis.wire import WireFit
 
-__all__ = ["cut", "light_image", "pixel_map", "pulls", "sensitivity_histogram", "site_map", "site_spectrum"]
-
-# A colour-blind safe trio: data, model, truth.
-DATA, MODEL, TRUTH = "#33415c", "#d1495b", "#2a9d8f"
+__all__ = [
+    "allan",
+    "cut",
+    "fit_overview",
+    "light_image",
+    "pixel_map",
+    "pulls",
+    "sensitivity_histogram",
+    "site_map",
+    "site_spectrum",
+    "spectrum_fit",
+    "value_map",
+]
 
 
 def light_image(sweep: xr.Dataset, sites: xr.Dataset, ax: Any) -> Any:
@@ -57,11 +69,9 @@ def site_spectrum(site_sweep: xr.Dataset, fit: xr.Dataset, site: int, ax: Any) -
     ax : matplotlib.axes.Axes
         Drawn into.
     """
-    from vbsense.lineshape import get_model
-
     pick = {d: 0 for d in site_sweep["signal"].dims if d not in ("frequency", "site")} | {"site": site}
     one, fitted = site_sweep.isel(pick), fit.isel(pick)
-    model = get_model(str(fit.attrs["model"]))
+    model = model_of(fit)
     level = float(fitted["offset"])
     frequency = one["frequency"].values
     error = one["signal_err"].values / level if "signal_err" in one else None
@@ -90,15 +100,25 @@ def site_map(field: xr.Dataset, ax: Any, *, wire: WireFit | None = None) -> Any:
     matplotlib.collections.PathCollection
     """
     Bz = field["B"].sel(component="z").values * 1e6
-    limit = float(np.nanmax(np.abs(Bz))) if np.isfinite(Bz).any() else 1.0
-    dots = ax.scatter(
-        field["x"] * 1e6, field["y"] * 1e6, c=Bz, cmap="RdBu_r", vmin=-limit, vmax=limit, s=36, marker="s", linewidths=0
-    )
+    dots = ax.scatter(field["x"] * 1e6, field["y"] * 1e6, c=Bz, s=36, marker="s", linewidths=0, **_colors(Bz))
     if wire is not None:
         _edges(field, wire, ax)
-    ax.set(xlabel="x (µm)", ylabel="y (µm)", title="Field of the current", aspect="equal")
+    ax.set(xlabel="x (µm)", ylabel="y (µm)", title=_title(field), aspect="equal")
     ax.figure.colorbar(dots, ax=ax, label="Bz (µT)")
     return dots
+
+
+def _title(field: xr.Dataset) -> str:
+    return "Field of the current" if "B_common" in field else "Field along c"
+
+
+def _colors(Bz: np.ndarray) -> dict[str, Any]:
+    """Two colours about zero; where a bias leaves all values on one side, a range that shows their differences."""
+    known = Bz[np.isfinite(Bz)]
+    if known.size and (known.min() > 0 or known.max() < 0) and np.ptp(known) < np.abs(known).min():
+        return {"cmap": "viridis", "vmin": known.min(), "vmax": known.max()}
+    limit = float(np.abs(known).max()) if known.size else 1.0
+    return {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
 
 
 def _directions(wire: WireFit) -> tuple[np.ndarray, np.ndarray]:
@@ -182,11 +202,10 @@ def pixel_map(field: xr.Dataset, ax: Any) -> Any:
     matplotlib.collections.QuadMesh
     """
     Bz = field["B"].sel(component="z") * 1e6
-    limit = float(np.nanmax(np.abs(Bz))) if np.isfinite(Bz).any() else 1.0
     mesh = ax.pcolormesh(
-        field["x"] * 1e6, field["y"] * 1e6, Bz, cmap="RdBu_r", vmin=-limit, vmax=limit, shading="nearest"
+        field["x"] * 1e6, field["y"] * 1e6, Bz, shading="nearest", rasterized=True, **_colors(Bz.values)
     )
-    ax.set(xlabel="x (µm)", ylabel="y (µm)", title="Field along c", aspect="equal")
+    ax.set(xlabel="x (µm)", ylabel="y (µm)", title=_title(field), aspect="equal")
     ax.figure.colorbar(mesh, ax=ax, label="Bz (µT)")
     return mesh
 
@@ -201,10 +220,12 @@ def sensitivity_histogram(eta: xr.Dataset, ax: Any) -> None:
     ax : matplotlib.axes.Axes
         Drawn into.
     """
-    for name, color in (("slope", DATA), ("sweep", MODEL)):
-        values = eta[name].values[np.isfinite(eta[name].values)] * 1e6
+    both = {name: eta[name].values[np.isfinite(eta[name].values)] * 1e6 for name in ("slope", "sweep")}
+    for (name, values), color in zip(both.items(), (DATA, MODEL), strict=True):
         label = {"slope": "slope of one line", "sweep": "error of the whole sweep"}[name]
-        ax.hist(values, bins=25, color=color, alpha=0.7, label=f"{label}: median {np.median(values):.1f}")
-    ax.set(xlabel="Sensitivity (µT/√Hz)", ylabel="Sites", title="Sensitivity of the sites")
+        if values.size:
+            ax.hist(values, bins=25, color=color, alpha=0.7, label=f"{label}: median {np.median(values):.1f}")
+    what = "sites" if "site" in eta["slope"].dims else "pixels"
+    ax.set(xlabel="Sensitivity (µT/√Hz)", ylabel=what.capitalize(), title=f"Sensitivity of the {what}")
     ax.margins(y=0.3)
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="upper left", fontsize="small")

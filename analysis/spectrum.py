@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from vbsense.analysis.fit import fit_sweep
+from vbsense.analysis.fitted import model_of
 from vbsense.data import LayoutError, make_site_sweep
 from vbsense.layout import check_frequency
-from vbsense.lineshape import Model, get_model
+from vbsense.lineshape import HAMILTONIAN, Model, get_model
 
-__all__ = ["fit_spectrum"]
+__all__ = ["Prepared", "fit_spectrum", "known_noise", "prepare"]
 
 
 def fit_spectrum(
@@ -37,8 +40,9 @@ def fit_spectrum(
     Returns
     -------
     lmfit.model.ModelResult
-        ``params`` carry the names of the model, in electrons, Hz and 1; ``fit_report()`` and ``conf_interval()``
-        work. Where the noise is known (``signal_err`` or ``frames``) errors are absolute.
+        ``params`` carry the names of the model, in electrons, Hz, T and 1; ``fit_report()`` and ``conf_interval()``
+        work. Where the noise is known (``signal_err`` or ``frames``) errors are absolute; confidence intervals are
+        with ``conf_interval(prob_func=known_noise)``, for lmfit by itself takes the noise from the residuals.
 
     Raises
     ------
@@ -57,17 +61,66 @@ def fit_spectrum(
     >>> round(result.params["center"].value / 1e9, 6), bool(result.params["center"].stderr > 0)
     (3.47, True)
     """
-    from vbsense.analysis._options import read_options
+    return prepare(spectrum, model, bounds, fixed).result()
 
-    chosen = get_model(model)
+
+def known_noise(best: Any, other: Any) -> float:
+    """Probability for ``conf_interval(prob_func=known_noise)`` where the noise is known.
+
+    Parameters
+    ----------
+    best, other : lmfit.minimizer.MinimizerResult
+        The best fit, and the best with one parameter held elsewhere.
+
+    Returns
+    -------
+    float
+        That the true value lies closer than where it was held: that of chi-squared with one degree of freedom.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> round(known_noise(SimpleNamespace(chisqr=90.0), SimpleNamespace(chisqr=91.0)), 4)      # one sigma
+    0.6827
+    """
+    return math.erf(math.sqrt(max(other.chisqr - best.chisqr, 0.0) / 2))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model with its start values, and the weights that go with them."""
+
+    model: Model
+    sweep: xr.Dataset
+    options: Any
+    first: np.ndarray
+    sigma: np.ndarray | None
+
+    def chisqr(self) -> float:
+        """Sum of squares at the start values, which are those of the batch fit."""
+        signal = self.sweep["signal"].values[:, 0]
+        miss = signal - self.model.evaluate(self.sweep["frequency"].values, self.first)
+        return float(((miss if self.sigma is None else miss / self.sigma) ** 2).sum())
+
+    def result(self, sigma: np.ndarray | None = None) -> Any:
+        """Fit with lmfit, with the weights of `sigma` or its own."""
+        return _run_lmfit(self.model, self.options, self.sweep, self.sigma if sigma is None else sigma, self.first)
+
+
+def prepare(spectrum: xr.Dataset | xr.DataArray, model: str | Model, bounds: Any = None, fixed: Any = None) -> Prepared:
+    """Check a spectrum and what is asked of it, and find the start values (see `fit_spectrum`)."""
+    chosen, sweep = _read(spectrum, model)
+    first, options = _first_values(chosen, sweep, bounds, fixed)
+    return Prepared(chosen, sweep, options, first, _sigma(chosen, sweep, first))
+
+
+def _read(spectrum: xr.Dataset | xr.DataArray, model: str | Model) -> tuple[Model, xr.Dataset]:
+    """The model, made for the frequencies if it is that of the Hamiltonian, and the sweep of one site."""
     sweep = _one_site(spectrum)
-    frequency, signal = sweep["frequency"].values, sweep["signal"].values[:, 0].astype(float)
-    options = read_options(chosen, frequency, bounds, fixed)
-    free = int((~options.fixed).sum())
-    if signal.size <= free:
-        raise ValueError(f"{signal.size} valid frequencies cannot hold the {free} free parameters of {chosen.name!r}")
-    first = _first_values(chosen, options, sweep, bounds, fixed)
-    return _run_lmfit(chosen, options, frequency, signal, _sigma(chosen, sweep, first), first)
+    if isinstance(model, str) and model in HAMILTONIAN:
+        named = xr.Dataset(attrs={"model": model, "frequency": sweep["frequency"].values} | sweep.attrs)
+        return model_of(named), sweep
+    return get_model(model), sweep
 
 
 def _one_site(spectrum: xr.Dataset | xr.DataArray) -> xr.Dataset:
@@ -80,7 +133,7 @@ def _one_site(spectrum: xr.Dataset | xr.DataArray) -> xr.Dataset:
         raise LayoutError("a spectrum needs 'signal' with the dimension 'frequency'")
     frequency = check_frequency(spectrum["frequency"].values if "frequency" in spectrum.coords else None)
     columns = {name: _one(spectrum[name], frequency.size) for name in ("signal", "signal_err") if name in spectrum}
-    kept = {"read_noise": spectrum.attrs.get("read_noise")}
+    kept = {name: spectrum.attrs.get(name) for name in ("read_noise", "excess_noise", "drive")}
     if "frames" in spectrum:
         count = np.nan_to_num(_one(spectrum["frames"], frequency.size))
         frequency, columns = frequency[count > 0], {name: values[count > 0] for name, values in columns.items()}
@@ -104,8 +157,14 @@ def _one(values: xr.DataArray, points: int) -> np.ndarray:
     return np.asarray(values.values, dtype=float).ravel()
 
 
-def _first_values(model: Model, options: Any, sweep: xr.Dataset, bounds: Any, fixed: Any) -> np.ndarray:
-    """Parameters from the batch fit; where that fails, the middle of the sweep."""
+def _first_values(model: Model, sweep: xr.Dataset, bounds: Any, fixed: Any) -> tuple[np.ndarray, Any]:
+    """Parameters from the batch fit (where that fails, the middle of the sweep), and what the caller asked for."""
+    from vbsense.analysis._options import read_options
+
+    options = read_options(model, sweep["frequency"].values, bounds, fixed)
+    free, points = int((~options.fixed).sum()), sweep.sizes["frequency"]
+    if points <= free:
+        raise ValueError(f"{points} valid frequencies cannot hold the {free} free parameters of {model.name!r}")
     fit = fit_sweep(sweep, model, bounds=bounds, fixed=fixed, threads=1)
     values = np.array([fit[name].item() for name in model.parameters])
     low, high = sweep["frequency"].values[[0, -1]]
@@ -116,7 +175,7 @@ def _first_values(model: Model, options: Any, sweep: xr.Dataset, bounds: Any, fi
     values = np.where(np.isfinite(values), values, rough_values)
     for i, value in options.start.items():
         values[i] = value
-    return np.clip(values, options.lower, options.upper)
+    return np.clip(values, options.lower, options.upper), options
 
 
 def _sigma(model: Model, sweep: xr.Dataset, parameters: np.ndarray) -> np.ndarray | None:
@@ -126,14 +185,15 @@ def _sigma(model: Model, sweep: xr.Dataset, parameters: np.ndarray) -> np.ndarra
     if "frames" not in sweep:
         return None
     signal = model.evaluate(sweep["frequency"].values, parameters)
-    variance = np.maximum(signal, 0.05 * float(sweep["signal"].mean())) + sweep.attrs.get("read_noise", 0.0) ** 2
+    light = np.maximum(signal, 0.05 * float(sweep["signal"].mean()))
+    variance = float(sweep.attrs.get("excess_noise", 1.0)) * light + float(sweep.attrs.get("read_noise", 0.0)) ** 2
     return np.sqrt(variance / sweep["frames"].values)
 
 
-def _run_lmfit(
-    model: Model, options: Any, frequency: np.ndarray, signal: np.ndarray, sigma: np.ndarray | None, first: np.ndarray
-) -> Any:
+def _run_lmfit(model: Model, options: Any, sweep: xr.Dataset, sigma: np.ndarray | None, first: np.ndarray) -> Any:
     import lmfit
+
+    frequency, signal = sweep["frequency"].values, sweep["signal"].values[:, 0].astype(float)
 
     def function(frequency: Any, **parameters: Any) -> Any:
         return model.function(frequency, *(parameters[name] for name in model.parameters))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import vbsense as vb
 from vbsense import analysis
@@ -231,13 +232,12 @@ def test_refusals_say_what_is_wrong(call, words):
         call()
 
 
-def test_dimensions_that_a_map_does_not_have_are_named():
-    sweep = sites(2, {"direction": ["up", "down"]}, bias_field=UP)
-    with pytest.raises(LayoutError, match="direction"):
-        analysis.field_map(fit_of(*lines_at(np.full((2, 2), 10e-3)), sweep=sweep))
+def test_a_polarity_needs_its_partner():
     sweep = sites(2, {"polarity": [1]}, bias_field=UP)
     with pytest.raises(LayoutError, match="polarity"):
         analysis.field_map(fit_of(*lines_at(np.full((1, 2), 10e-3)), sweep=sweep))
+    with pytest.raises(LayoutError, match="'polarity' \\+1 and -1"):
+        analysis.common_mode_map(TWO)
     with pytest.raises(LayoutError, match="a fit is needed"):
         analysis.field_map(sites(2))
 
@@ -248,3 +248,81 @@ def test_fields_outside_the_table_are_named():
     got = analysis.field_map(fit_of(lines_[:, 0], lines_[:, 1]), correction=table)
     assert got.flags.values.tolist() == [0, FLAGS["outside_correction"].bit]
     assert np.isnan(got.B.values[0]).tolist() == [False, True]
+
+
+# --- other leading dimensions, common mode ----------------------------------------------------------------------------
+
+
+def test_other_leading_dimensions_stay_and_one_of_them_is_a_map():
+    temperatures = [290.0, 300.0, 310.0]
+    total = 10e-3 + 1e-6 * np.arange(12).reshape(3, 2, 2)  # temperature, polarity, site
+    heated = xr.DataArray(temperatures, dims="temperature", attrs={"units": "K"})
+    polarity = xr.DataArray([-1, 1], dims="polarity")
+    sweep = sites(2, {"temperature": heated, "polarity": polarity}, bias_field=UP)
+    got = analysis.field_map(fit_of(*lines_at(total), sweep=sweep))
+    assert got.B.dims == ("component", "temperature", "site")
+    assert got.B.values[0] == pytest.approx((total[:, 1] - total[:, 0]) / 2, abs=1e-12)
+    assert got.temperature.values.tolist() == temperatures
+    assert got.flags.dims == ("temperature", "site")
+    one = got.isel(temperature=1)
+    assert vb.data.check(one).B_common.values == pytest.approx(total[1].mean(0))
+    with pytest.raises(LayoutError, match="'temperature'"):
+        vb.data.check(got)
+
+
+def test_difference_and_common_mode_have_true_errors():
+    n, sigma = 4000, 0.5e6
+    rng = np.random.default_rng(11)
+    true = np.stack([np.full(n, 10.4e-3), np.full(n, 9.6e-3)])
+    lower, upper = lines_at(true) + sigma * rng.normal(size=(2, 2, n))
+    sweep = sites(n, {"polarity": [1, -1]}, bias_field=(0, 0, -10e-3))
+    fit = fit_of(lower, upper, sigma, sweep=sweep)
+    current, common = analysis.field_map(fit), analysis.common_mode_map(fit)
+    for pull in (
+        (current.B + 0.4e-3) / current.B_err,
+        (common.B + 10e-3) / common.B_err,
+        (current.B_common + 10e-3) / current.B_common_err,
+    ):
+        assert abs(pull.mean()) < 4 / np.sqrt(n)
+        assert pull.std() == pytest.approx(1, abs=4 / np.sqrt(2 * n))
+    assert (common.B.isel(component=0).values == current.B_common.values).all()
+    assert "schema" in vb.data.check(common).attrs
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gaussian+shared_fwhm", "gaussian+shared_fwhm+baseline", "pseudo_voigt", "skewed", "hyperfine14+shared_fwhm"],
+)
+def test_any_model_of_two_lines_gives_a_field(model):
+    fit = analysis.fit_sweep(exact(np.array([10e-3, 11e-3]), 60e6), model, covariance=True)
+    got = analysis.field_map(fit)
+    assert got.B.values[0] == pytest.approx([10e-3, 11e-3], abs=0.15e-3)
+    assert (got.B_err.values > 0).all()
+
+
+@pytest.mark.parametrize("model", ["hamiltonian", "hamiltonian_gaussian"])
+def test_the_hamiltonian_model_gives_its_field_with_the_sign_of_the_bias(model):
+    fit = analysis.fit_sweep(exact(np.array([9e-3, 10e-3]), 60e6), model, covariance=True)
+    got = analysis.field_map(fit, bias=(0, 0, -1))
+    assert (got.B.values[0] == -fit.Bz.values).all()
+    assert got.B_err.values[0] == pytest.approx(fit.Bz_err.values, rel=1e-6)
+    assert got.B.values[0] == pytest.approx([-9e-3, -10e-3], abs=40e-6)
+    table = HyperfineCorrection((8e-3, 9e-3, 11e-3), (8e-3, 9e-3, 11e-3), 60e6, model)
+    with pytest.raises(LayoutError, match="holds the field already"):
+        analysis.field_map(fit, correction=table)
+
+
+@pytest.mark.parametrize("name", ["nv14", "nv15"])
+def test_the_centre_in_diamond_is_a_defect_like_others(name):
+    nv = getattr(vb, name.upper())
+    frequency = np.linspace(2.80e9, 2.94e9, 561)
+    Bz = np.array([0.9e-3, 1.1e-3])
+    depth = vb.spectrum(frequency, np.stack([0 * Bz, 0 * Bz, Bz], -1), nv, linewidth=0.8e6, method="exact")
+    sweep = sites(
+        2, signal=(1 - 0.03 * depth).T, frequency=frequency, bias_field=UP, error=np.full(depth.T.shape, 1e-5)
+    )
+    got = analysis.field_map(analysis.fit_sweep(sweep, name), nv)
+    assert got.B.values[0] == pytest.approx(Bz, abs=0.3e-6)

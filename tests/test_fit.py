@@ -9,7 +9,7 @@ import xarray as xr
 from vbsense.analysis import fit_spectrum, fit_sweep
 from vbsense.data import LayoutError, make_site_sweep, make_sweep
 from vbsense.flags import FATAL, FLAGS, describe
-from vbsense.lineshape import MODELS, Model, get_model
+from vbsense.lineshape import MODELS, SPECIAL_MODELS, Model, get_model
 
 FREQUENCY = np.linspace(3.07e9, 3.87e9, 101)
 DOUBLETS = ("gaussian", "lorentzian")
@@ -246,8 +246,25 @@ def test_there_are_forty_kinds():
 @pytest.mark.parametrize("points", [1, 2, 4, 8, 101])
 @pytest.mark.parametrize("name", [*MODELS, "hamiltonian", "hamiltonian_gaussian"])
 def test_pathological_spectra(name, points):
+    check_pathological(name, points)
+
+
+@pytest.mark.parametrize("name", SPECIAL_MODELS)
+def test_pathological_spectra_of_special_models(name):
+    check_pathological(name, 101)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("points", [1, 2, 3, 4, 8, 40])
+@pytest.mark.parametrize("name", [*SPECIAL_MODELS, "gaussian+baseline", "hyperfine14+shared_fwhm"])
+def test_pathological_spectra_of_few_points(name, points):
+    check_pathological(name, points)
+
+
+def check_pathological(name, points):
     """No exception, no hang, and never a number without a flag."""
-    frequency = np.linspace(3.07e9, 3.87e9, points) if points > 1 else np.array([3.4e9])
+    low, high = (2.84e9, 2.90e9) if name.startswith("nv") else (3.07e9, 3.87e9)
+    frequency = np.linspace(low, high, points) if points > 1 else np.array([low])
     for precision in ("single", "double"):
         signal = np.stack([make(frequency) for make in PATHOLOGICAL.values()], -1)[:, None, :]
         for attributes in ({"frames": 1}, {}):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
@@ -415,6 +415,7 @@ def test_spectra_against_qutip(field, options):
     st.tuples(*[st.floats(-0.05, 0.05)] * 2, st.floats(-0.2, 0.2)), st.floats(0, 1e8), st.floats(1e3, 1e9),
     st.floats(1e4, 1e9), st.tuples(*[st.complex_numbers(min_magnitude=0.1, max_magnitude=1)] * 3),
 )  # fmt: skip
+@example((0.0, 0.0, 0.125), 55.0, 1e3, 1e4, (1 + 0j, 1 + 0j, 1 + 0j))  # midway between the lines, a third resonance
 def test_poles_equal_direct_solves_and_the_state_is_one(field, rabi, pump, dephasing, drive):
     driven = driven_cycle(field, CYCLE, rabi=rabi if rabi > 1 else 0.0, pump=pump, dephasing=dephasing, drive=drive)
     frequency = np.r_[np.linspace(1e8, 9e9, 20), driven.lines, driven.lines + 1e6]

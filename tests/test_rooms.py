@@ -91,10 +91,17 @@ HEAVY = ("numba", "xarray", "qcodes", "matplotlib", "lmfit", "dask", "pandas", "
 @pytest.mark.parametrize(
     "code",
     ["import vbsense", "from vbsense.cli import build_parser; build_parser().format_help()",
-     "import vbsense.instruments, vbsense.sims, vbsense.analysis"],
+     "import vbsense.instruments, vbsense.sims"],
 )  # fmt: skip
 def test_importing_loads_nothing_heavy(code):
     script = f"import sys; {code}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_analysis_loads_xarray_for_its_accessor_and_no_compiler():
+    loaded = "[m for m in ('numba', 'qcodes', 'matplotlib', 'lmfit', 'dask', 'h5py', 'pyvisa') if m in sys.modules]"
+    script = f"import sys; import vbsense.analysis; print({loaded})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
 

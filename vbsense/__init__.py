@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from vbsense.currents import Sum as Sum
     from vbsense.data import make_map as make_map
     from vbsense.data import make_sweep as make_sweep
+    from vbsense.defect import NV14 as NV14
+    from vbsense.defect import NV15 as NV15
     from vbsense.defect import VB14N as VB14N
     from vbsense.defect import VB14N_DFT as VB14N_DFT
     from vbsense.defect import VB15N as VB15N
@@ -64,6 +66,8 @@ _EXPORTS = {
     "Defect": "defect",
     "FieldTable": "groundstate.fieldtable",
     "Loop": "currents",
+    "NV14": "defect",
+    "NV15": "defect",
     "Nucleus": "nucleus",
     "Placed": "currents",
     "Polyline": "currents",

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.constants import physical_constants
 
-from vbsense.nucleus import GRACHEVA_2023, IVADY_2020, Nucleus, TensorSet, is_number, nitrogens, tensor_of
+from vbsense.nucleus import GRACHEVA_2023, ISOTOPES, IVADY_2020, Nucleus, TensorSet, is_number, nitrogens, tensor_of
 from vbsense.temperature import TemperatureModel, shift_of_D
 
-__all__ = ["VB14N", "VB14N_DFT", "VB15N", "VB15N_DFT", "Defect", "Nucleus"]
+__all__ = ["NV14", "NV15", "VB14N", "VB14N_DFT", "VB15N", "VB15N_DFT", "Defect", "Nucleus"]
 
 BOHR_MAGNETON = physical_constants["Bohr magneton in Hz/T"][0]  # CODATA, Hz/T
 _IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -245,3 +245,20 @@ VB14N = _preset("VB14N", "14N", GRACHEVA_2023)
 VB15N = _preset("VB15N", "15N", GRACHEVA_2023)
 VB14N_DFT = _preset("VB14N_DFT", "14N", IVADY_2020)
 VB15N_DFT = _preset("VB15N_DFT", "15N", IVADY_2020)
+
+
+def _nv(name: str, nitrogen: Nucleus) -> Defect:
+    return Defect(
+        name,
+        D=2.87e9,
+        E=0.0,
+        g=2.0028,
+        nuclei=(nitrogen,),
+        dD_dT=-74.2e3,
+        source="nitrogen-vacancy centre in diamond, c along its axis: widely quoted, unverified, settable",
+    )
+
+
+# For those who measure with both: the same spin, other numbers.
+NV14 = _nv("NV14", Nucleus(*ISOTOPES["14N"], np.diag([-2.7e6, -2.7e6, -2.16e6]), np.diag([1.65e6, 1.65e6, -3.3e6])))
+NV15 = _nv("NV15", Nucleus(*ISOTOPES["15N"], np.diag([3.65e6, 3.65e6, 3.03e6])))

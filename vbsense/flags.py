@@ -26,9 +26,13 @@ class Flag:
 
 _ROWS = (
     ("not_converged", "the fit stopped at its iteration limit", "raise max_iterations or give better bounds"),
-    ("at_bound", "a parameter ended on one of its bounds", "widen the bound or fix the parameter"),
+    (
+        "at_bound",
+        "a parameter ended on one of its bounds",
+        "widen the bound or fix the parameter; a mixing of 0 or 1 is a pure line and no failure",
+    ),
     ("no_dip", "no resonance stands out of the noise", "average longer, or check microwave power and frequency range"),
-    ("low_significance", "a line is shallower than five of its sigma", "average longer"),
+    ("low_significance", "the lines are shallower than five of their sigma, or one than four", "average longer"),
     ("no_covariance", "the normal matrix is singular: the data do not hold all parameters", "use a simpler model"),
     ("saturated", "the camera was saturated at this pixel", "shorten the exposure or lower the laser power"),
     ("masked", "the pixel was masked by the caller", "none needed"),

@@ -27,6 +27,9 @@ model                                         what it is
 "emg", "emg1"                                 a Gaussian with an exponential tail; ``center`` is its centroid,
                                               ``fwhm`` 2.355 times its standard deviation, ``contrast`` the depth
                                               of a Gaussian of its area and ``skew`` the third standardised moment
+"hamiltonian", "hamiltonian_gaussian"         VB14N with the field for a parameter, of Lorentzians or Gaussians: see
+                                              `vbsense.groundstate.effective`. Under these names a drive along x and
+                                              any frequencies; the fits make it for those of their sweep
 name + "+shared_fwhm"                         one ``fwhm`` for both lines: see `shared`
 name + "+baseline"                            light that drifts along the sweep: see `with_baseline`
 ============================================  =====================================================================
@@ -74,6 +77,7 @@ from vbsense.lineshapes.model import UNITS, Model, unknown
 from vbsense.lineshapes.own import model_from_function
 
 __all__ = [
+    "HAMILTONIAN",
     "MODELS",
     "SPECIAL_MODELS",
     "UNITS",
@@ -86,6 +90,9 @@ __all__ = [
     "verify",
     "with_baseline",
 ]
+
+# Models with the field for a parameter, and the shape of their lines: see `vbsense.groundstate.effective`.
+HAMILTONIAN = {"hamiltonian": "lorentzian", "hamiltonian_gaussian": "gaussian"}
 
 
 def get_model(model: str | Model) -> Model:
@@ -123,9 +130,14 @@ def _composed(name: str) -> Model:
     """Return the model of a name such as "gaussian+shared_fwhm+baseline"."""
     known = MODELS | SPECIAL_MODELS
     first, *more = name.split("+")
-    if first not in known:
-        raise ValueError(unknown("model", first, tuple(known)))
-    model = known[first]
+    if first in HAMILTONIAN:
+        from vbsense.groundstate.effective import hamiltonian_model
+
+        model: Model = hamiltonian_model(shape=HAMILTONIAN[first])
+    elif first in known:
+        model = known[first]
+    else:
+        raise ValueError(unknown("model", first, (*known, *HAMILTONIAN)))
     for part in more:
         word = part.removeprefix("shared_")
         if part == "baseline":

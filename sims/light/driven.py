@@ -73,7 +73,9 @@ class DrivenCycle:
         slopes: ``(A + d U D U^T)^-1 b = x0 - d X D V (1 + d w)^-1 V^-1 U^T x0``, ``X = A^-1 U``,
         ``U^T X D = V w V^-1`` (Woodbury and one eigendecomposition).
         """
-        center = float(self.lines.mean())
+        # Not midway between the lines: where m_s = 0 lies between the upper levels, their own coherence turns there,
+        # and one value that is large by that resonance would cost the others their last digits.
+        center = float(self.lines @ [0.3, 0.7])
         turning = np.flatnonzero(self.slope)
         A = self.constant.copy()
         A[turning, turning] += center * self.slope[turning]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
 from vbsense.cli.options import refuse_existing
+
+LARGE = 1 << 30  # bytes of a signal from which it stays in its file, and so does the fit
 
 
 def add(subparsers: argparse._SubParsersAction) -> None:
@@ -14,7 +18,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "fit",
         help="fit the resonances of a sweep",
-        description="Fit every site of a sweep (told apart by the lattice, where the file has one) or every pixel.",
+        description="Fit every site of a sweep (told apart by the lattice, where the file has one) or every pixel. "
+        "Images of more than 1 GiB are read band by band, and their fit has no covariances.",
     )
     parser.add_argument("sweep", metavar="SWEEP.h5", help="file with a sweep")
     parser.add_argument("--model", default="gaussian", help="gaussian (default), lorentzian, ...")
@@ -32,13 +37,41 @@ def run(args: argparse.Namespace) -> int:
     from vbsense.layout import require
 
     out = refuse_existing(args.out or Path(args.sweep).with_name("fit.h5"), args.force)
-    sweep = merge_directions(require(files.load(args.sweep), "sweep"))
-    if "y" in sweep["signal"].dims and "sensor_array" in sweep.attrs and not args.pixels:
+    with require(files.open_lazy(args.sweep), "sweep") as lazy:
+        sites = "y" in lazy["signal"].dims and "sensor_array" in lazy.attrs and not args.pixels
+        if lazy["signal"].nbytes > LARGE and not sites:
+            print(f"{out}: {_fit_large(lazy, out, args)}")
+            return 0
+    sweep = merge_directions(files.load(args.sweep))
+    if sites:
         sweep = analysis.unmix(sweep)
     fit = analysis.fit_sweep(sweep, args.model, covariance=True, threads=args.threads)
     files.save(fit, out, overwrite=args.force)
     print(f"{out}: {summary(fit)}")
     return 0
+
+
+def _fit_large(sweep: Any, out: Path, args: argparse.Namespace) -> str:
+    """Fit a sweep that stays in its file; what was at `out` is replaced when all is done."""
+    from vbsense import analysis
+    from vbsense.cli.pipeline import merge_directions
+
+    if "direction" in sweep.sizes:
+        if importlib.util.find_spec("dask") is None:
+            raise ValueError(
+                f"{args.sweep} holds two directions of {sweep['signal'].nbytes / 1e9:.1f} GB; averaging them piece by "
+                "piece needs dask: pip install 'vbsense[dask]'"
+            )
+        sweep = merge_directions(sweep.chunk({"y": 32}))
+    part = out.with_name(f".{out.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with analysis.fit_sweep(sweep, args.model, threads=args.threads, out=part, progress=True) as fit:
+            text = summary(fit)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return text
 
 
 def summary(fit: Any) -> str:

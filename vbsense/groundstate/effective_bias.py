@@ -1,130 +1,180 @@
-"""Move effective lines a little, until a fit of them to exact spectra reads the true field.
+"""What a fit of effective lines reads on exact spectra, and so which effective lines stand for a true field and width.
 
-One line in place of each group leaves out how its exact lines are spread: a fit would read up to some 30 uT wrong.
-To first order the bias of a noise-free least-squares fit is a linear function of what the model leaves of the exact
-spectrum, and so of small changes of the places and weights. Of all changes that take the bias off at several
-linewidths at once the smallest is made: it is smooth in the field, where the best description of each single spectrum
-would not be.
+One line in place of each group leaves out how its exact lines are spread: a fit reads the field up to some 40 uT, D up
+to 1 MHz and the width up to 7 MHz wrong. These differences are smooth in field and width. Tabulated, they turn true
+parameters into effective ones, and a model with true parameters fits the same spectra equally well without the bias.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vbsense.groundstate._broaden import lorentzians
 
-__all__ = ["Node", "Spectra", "without_bias"]
+__all__ = ["WIDTHS", "differences"]
 
-WIDTHS = (40e6, 55e6, 80e6, 140e6)  # Hz: the linewidths at which the bias is taken off
-_PLACE, _WEIGHT = 1e6, 0.03  # a change of a place (Hz) and of a weight (relative) that count alike
-_RIDGE = 1e-2  # of the mean square of what the changes do: keeps them small where the widths contradict each other
-_FIRST_STEPS = 3
-_LARGEST = 0.5  # mT: a fit that ends further away has not found the field, and says nothing
+WIDTHS = 33e6 * 1.265 ** np.arange(8.0)  # Hz, of exact lines: the nodes of the table, 33 to 171 MHz
+_ROUNDS = 15  # Gauss-Newton steps
+_LONGEST, _FURTHEST = 0.05, 0.3  # mT: of one step; a fit that ends further away has not found the field
+_CONVERGED = 1e-5  # mT
 _WEAKEST = 5e-3  # least derivative by the field (per mT, over the height of the spectrum) that tells it
+_BLOCK = 24  # fields at once: their derivatives stay in the cache
+# Where lines are narrower than so many steps of the frequency, what is read goes up and down with their place between
+# the points, by exp(-pi width / step); otherwise fields above the first few mT (T) need not lie close.
+_RIPPLES, _LOW, _SPARSE = 3.6, 12e-3, 1e-3
+_COARSEST = 1.5  # lines of that many steps of the frequency and more are tabulated
+_FADE = 0.4, 1.2  # mT: between them differences fade in; below, the lines hardly move with the field
+_UNITS = np.array([1.0, 1e6, 1e6])  # mT, Hz, Hz: of field, D and width in a table
+
+Shape = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-class Node(NamedTuple):
-    """Effective lines at one field, flat over branch and group; derivatives are by the field (1/mT)."""
-
-    place: np.ndarray  # (2 groups,) Hz
-    weight: np.ndarray
-    place_slope: np.ndarray
-    weight_slope: np.ndarray
-
-
-def _lorentzian(u: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _lorentzian(u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A line at the detunings `u`, and its derivatives by its place and its width."""
     line = 1 / (1 + (2 * u / width) ** 2)
     slope = 8 * u * (line / width) ** 2
     return line, slope, slope * u / width
 
 
-def _gaussian(u: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gaussian(u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rate = 8 * np.log(2) / width**2
     line = np.exp(-rate / 2 * u**2)
     return line, rate * u * line, rate * u**2 / width * line
 
 
-def _sum_of_lorentzians(frequency: np.ndarray, place: np.ndarray, height: np.ndarray, width: float) -> np.ndarray:
+SHAPES: dict[str, Shape] = {"lorentzian": _lorentzian, "gaussian": _gaussian}
+
+
+def differences(fields: np.ndarray, exact: Any, shape: str, frequency: np.ndarray) -> np.ndarray:
+    """Fit effective lines to noise-free exact spectra at all fields and widths.
+
+    Parameters
+    ----------
+    fields : ndarray, (n,)
+        Along c (T), ascending.
+    exact : Groups
+        Lines at these fields.
+    shape : str
+        Of every line.
+    frequency : ndarray, (n, m)
+        Where each spectrum is sampled (Hz), ascending; NaN at the end where there are fewer.
+
+    Returns
+    -------
+    ndarray, (n, width, 3)
+        Effective minus true field (mT), D and width (Hz), for each of `WIDTHS`. Where a spectrum does not tell the
+        field, or is sampled too coarsely, those of the nearest one where it does.
+    """
+    step = float(np.nanmedian(np.diff(frequency, axis=1), axis=1).max())  # some have gaps
+    lowest = min(int(np.searchsorted(WIDTHS, _COARSEST * step)), WIDTHS.size - 1)
+    sparse = _sparse(fields)
+    values = np.zeros((fields.size, WIDTHS.size, 3))
+    for j in range(lowest, WIDTHS.size):
+        some = np.arange(fields.size) if WIDTHS[j] < _RIPPLES * step else sparse
+        own = [
+            _fit(fields, exact, shape, frequency, some[k : k + _BLOCK], WIDTHS[j]) for k in range(0, some.size, _BLOCK)
+        ]
+        values[:, j] = _between(fields, some, _filled(np.concatenate(own))) * _faded(fields)[:, None] * _UNITS
+    values[:, :lowest] = values[:, lowest : lowest + 1]
+    return values
+
+
+def _sparse(fields: np.ndarray) -> np.ndarray:
+    """Numbers of fields that tell those between: all at low fields, and one in about a millitesla."""
+    kept = [0]
+    for k in range(1, fields.size - 1):
+        if fields[k + 1] - fields[kept[-1]] > 1.001 * (_SPARSE if fields[k] > _LOW else 0):
+            kept.append(k)
+    return np.array([*kept, fields.size - 1])
+
+
+def _between(fields: np.ndarray, some: np.ndarray, values: np.ndarray) -> np.ndarray:
+    from scipy.interpolate import CubicSpline
+
+    return values if some.size == fields.size else CubicSpline(fields[some], values)(fields)
+
+
+def _spectrum(frequency: np.ndarray, place: np.ndarray, height: np.ndarray, width: float, shape: str) -> np.ndarray:
+    if shape == "gaussian":
+        return _gaussian(frequency[:, None] - place, np.asarray(width))[0] @ height
     out = np.empty((1, frequency.size))
-    lorentzians(frequency, np.ascontiguousarray(place)[None], np.ascontiguousarray(height)[None], width, out)
+    axis, place, height = (np.ascontiguousarray(a) for a in (frequency, place[None], height[None]))
+    lorentzians(axis, place, height, float(width), out)
     return out[0]
 
 
-def _sum_of_gaussians(frequency: np.ndarray, place: np.ndarray, height: np.ndarray, width: float) -> np.ndarray:
-    return _gaussian(frequency[:, None] - place, width)[0] @ height
+def _fit(
+    fields: np.ndarray, exact: Any, shape: str, frequency: np.ndarray, some: np.ndarray, width: float
+) -> np.ndarray:
+    """Effective minus true field (mT), D and width (MHz) at `some` fields ``(n, 3)``; NaN where the fit finds none."""
+    axis = frequency[some]
+    weight = np.isfinite(axis).astype(float)
+    axis = np.where(np.isfinite(axis), axis, axis[:, :1])
+    truth = np.stack([_spectrum(f, *exact.sticks(k), width, shape) for f, k in zip(axis, some.tolist(), strict=True)])
+    lines = _lines(fields, exact)
+    slopes, mT = lines.derivative(), fields[some] * 1e3
+    # Field (mT) off the true one, D (MHz), width (MHz), two contrasts, background.
+    q = np.tile([0.0, 0.0, width / 1e6, 1.0, 1.0, 0.0], (some.size, 1))
+    for _ in range(_ROUNDS):
+        at = mT + q[:, 0]
+        model, rows = _rows(lines(at), slopes(at), q, axis, shape)
+        rows *= weight[..., None]
+        normal = rows.swapaxes(1, 2) @ rows
+        gradient = (rows * ((truth - model) * weight)[..., None]).sum(1)
+        step = (np.linalg.pinv(normal, rcond=1e-11, hermitian=True) @ gradient[..., None])[..., 0]
+        step[:, 0] = np.clip(step[:, 0], -_LONGEST, _LONGEST)
+        q += step
+        q[:, 0], q[:, 2] = np.clip(q[:, 0], -_FURTHEST, _FURTHEST), np.clip(q[:, 2], width / 2e6, width / 5e5)
+        if np.abs(step[:, 0]).max() < _CONVERGED:
+            break
+    told = np.abs(rows[:, :, 0]).max(1) > _WEAKEST * truth.max(1)
+    told &= (np.abs(step[:, 0]) < _CONVERGED) & (np.abs(q[:, 0]) < _FURTHEST)
+    return np.where(told[:, None], q[:, :3] - [0.0, 0.0, width / 1e6], np.nan)
 
 
-Lines = Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray, np.ndarray]]
-Sum = Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]
-SHAPES: dict[str, tuple[Lines, Sum]] = {
-    "lorentzian": (_lorentzian, _sum_of_lorentzians),
-    "gaussian": (_gaussian, _sum_of_gaussians),
-}
+def _lines(fields: np.ndarray, exact: Any) -> Any:
+    """Places and weights ``(2, line)`` as a spline of the field (mT)."""
+    from scipy.interpolate import CubicSpline
+
+    return CubicSpline(fields * 1e3, np.stack([a.reshape(fields.size, -1) for a in (exact.place, exact.weight)], 1))
 
 
-class Spectra(NamedTuple):
-    """Exact spectra at one field, as a sweep samples them."""
+def _rows(
+    at: np.ndarray, slopes: np.ndarray, q: np.ndarray, frequency: np.ndarray, shape: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Model ``(n, m)`` and derivatives ``(n, m, 6)`` by what `q` holds."""
+    place, weight = at[:, 0], at[:, 1]
+    lower = np.arange(place.shape[1]) < place.shape[1] // 2
+    contrast = np.where(lower, q[:, 3:4], q[:, 4:5])
+    high = contrast * weight
+    u = frequency[:, :, None] - (place + q[:, 1:2] * 1e6)[:, None, :]
+    line, by_place, by_width = SHAPES[shape](u, q[:, 2, None, None] * 1e6)
 
-    shape: str
-    frequency: np.ndarray  # (m,) Hz
-    truth: dict[float, np.ndarray]  # for each linewidth (Hz)
-    fitted: dict[float, np.ndarray]  # the last parameters found there
+    def total(of_line: np.ndarray, factor: np.ndarray) -> np.ndarray:
+        return (of_line @ factor[:, :, None])[..., 0]
 
-    @classmethod
-    def make(cls, frequency: np.ndarray, sticks: tuple[np.ndarray, np.ndarray], shape: str) -> Spectra:
-        """From exact lines: their places (Hz) and strengths."""
-        finest = 1.5 * float(np.diff(frequency).min())
-        add = SHAPES[shape][1]
-        return cls(shape, frequency, {w: add(frequency, *sticks, w) for w in WIDTHS if w > finest}, {})
-
-
-def without_bias(node: Node, spectra: Spectra) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places and weights from which the bias was taken off; None if these frequencies do not tell the field."""
-    found = [row for width in spectra.truth if (row := _bias(node, spectra, width)) is not None]
-    if not found:
-        return None
-    effect, bias = np.array([row[0] for row in found]), np.array([row[1] for row in found])
-    square = effect @ effect.T
-    square += _RIDGE * np.trace(square) / len(bias) * np.eye(len(bias))
-    change = effect.T @ np.linalg.solve(square, bias)
-    n = node.place.size
-    return node.place + _PLACE * change[:n], node.weight * (1 + _WEIGHT * change[n:])
+    columns = [
+        total(by_place, high * slopes[:, 0]) + total(line, contrast * slopes[:, 1]),
+        1e6 * total(by_place, high), 1e6 * total(by_width, high),
+        total(line, weight * lower), total(line, weight * ~lower), np.ones(frequency.shape),
+    ]  # fmt: skip
+    return total(line, high) + q[:, 5:], np.stack(columns, -1)
 
 
-def _bias(node: Node, spectra: Spectra, width: float) -> tuple[np.ndarray, float] | None:
-    """How much each change of a line lessens the fitted field, and by how much that is too high (mT).
+def _filled(found: np.ndarray) -> np.ndarray:
+    """NaN (n, 3) replaced by the nearest that is known; zeros if none is."""
+    known = np.flatnonzero(np.isfinite(found).all(1))
+    if known.size == 0:
+        return np.zeros_like(found)
+    n = np.arange(len(found))
+    right = known[np.minimum(np.searchsorted(known, n), known.size - 1)]
+    left = known[np.maximum(np.searchsorted(known, n, side="right") - 1, 0)]
+    return found[np.where(np.abs(left - n) < np.abs(right - n), left, right)]
 
-    None where the spectrum does not tell the field, or not from there.
-    """
-    frequency, truth, lines = spectra.frequency, spectra.truth[width], SHAPES[spectra.shape][0]
-    lower = np.arange(node.place.size) < node.place.size // 2
-    # Field (mT), D (MHz), width (Hz), two contrasts, background.
-    q = spectra.fitted.get(width, np.array([0.0, 0.0, width, 1.0, 1.0, 0.0]))
-    height, scale = float(truth.max()), np.array([1.0, 1.0, 1e6, 1.0, 1.0, 1.0])
-    for _ in range(1 if width in spectra.fitted else _FIRST_STEPS):
-        contrast = np.where(lower, q[3], q[4])
-        weight = node.weight + q[0] * node.weight_slope
-        u = frequency[:, None] - (node.place + q[0] * node.place_slope + q[1] * 1e6)
-        line, by_place, by_width = lines(u, q[2])
-        high, heavy = contrast * weight, line * weight
-        rows = np.stack(
-            [
-                by_place @ (high * node.place_slope) + line @ (contrast * node.weight_slope),
-                1e6 * (by_place @ high), 1e6 * (by_width @ high),
-                heavy @ lower, heavy @ ~lower, np.ones(frequency.size),
-            ],
-            -1,
-        )  # fmt: skip
-        inverse = np.linalg.pinv(rows.T @ rows, rcond=1e-11, hermitian=True) @ rows.T
-        q = q + scale * (inverse @ (truth - line @ high - q[5]))
-        if not (np.isfinite(q).all() and q[2] > width / 3 and abs(q[0]) < _LARGEST):
-            return None
-    if np.abs(rows[:, 0]).max() < _WEAKEST * height:
-        return None
-    spectra.fitted[width] = q
-    changes = np.concatenate([by_place * high * _PLACE, line * (contrast * node.weight) * _WEIGHT], 1)
-    return inverse[0] @ changes, float(q[0])
+
+def _faded(fields: np.ndarray) -> np.ndarray:
+    t = np.clip((fields * 1e3 - _FADE[0]) / (_FADE[1] - _FADE[0]), 0, 1)
+    return t * t * (3 - 2 * t)

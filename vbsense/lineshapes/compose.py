@@ -216,7 +216,10 @@ def _stamp(kernel: str) -> int:
 def _model(model: str | Model) -> Model:
     from vbsense.lineshape import get_model
 
-    return get_model(model)
+    model = get_model(model)
+    if type(model) is not Model:  # its fit finds the parameters by their places
+        raise ValueError(f"nothing can be added to the model {model.name!r}, nor parameters of it be shared")
+    return model
 
 
 def _replacements(model: Model, groups: Mapping[str, Sequence[str]]) -> list[str]:

@@ -128,7 +128,8 @@ def transfer(shape: str, size: float, kx: np.ndarray, ky: np.ndarray) -> np.ndar
         from scipy.special import j1
 
         q = np.hypot(kx, ky) * size / 2
-        return np.where(q > 0, 2 * j1(q) / np.where(q > 0, q, 1.0), 1.0)
+        small = q < 1e-9  # the quotient is 1 to all digits, and would lose its own among subnormal numbers
+        return np.where(small, 1.0, 2 * j1(q) / np.where(small, 1.0, q))
     return np.sinc(kx * size / (2 * np.pi)) * np.sinc(ky * size / (2 * np.pi))
 
 
