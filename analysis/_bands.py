@@ -61,11 +61,11 @@ class Source:
             index["y"] = slice(band.first, band.last)
         return self.sweep[name].isel(index)
 
-    def read(self, band: Band, name: str) -> np.ndarray:
-        """The band of a variable, (frequency, ...)."""
+    def read(self, band: Band, name: str, *, threads: int = 1) -> np.ndarray:
+        """The band of a variable, (frequency, ...), unpacked in `threads` threads."""
         from vbsense.storage.direct import read_values
 
-        return read_values(self.lazy(band, name).variable)
+        return read_values(self.lazy(band, name).variable, threads=threads)
 
     def shaped(self, first: int, last: int) -> xr.Dataset:
         """The sweep cut to rows `first` to `last`; its values are not read."""

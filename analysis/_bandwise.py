@@ -50,22 +50,31 @@ class Job:
         What is left out.
     saturation : Saturation
         Which pixels to flag.
+    threads : int, default 1
+        How many work on it; on one band together, where two of them would take too much memory.
     """
 
-    def __init__(self, source: Source, plan: Plan, masked: np.ndarray, saturation: Saturation) -> None:
+    def __init__(
+        self, source: Source, plan: Plan, masked: np.ndarray, saturation: Saturation, *, threads: int = 1
+    ) -> None:
         self.source, self.task, self.masked, self.saturation = source, Task(plan), masked, saturation
         self.bands = bands_of(source.sweep["signal"])
+        largest = max(band.last - band.first for band in self.bands) * self.bands[0].width
+        size = largest * plan.signal.shape[1] * plan.signal.dtype.itemsize * (1 if plan.error is None else 2)
+        self.at_once = max(min(threads, BUDGET // (8 * size), len(self.bands)), 1)
+        self.inside = -(-threads // self.at_once)
 
     def solve(self, band: Band) -> Solved:
         """Read and fit a band."""
         signal, error = self.read(band)
-        results = self.task.solve(band.plane, signal, error, *self.said(band.spectra))
+        results = self.task.solve(band.plane, signal, error, *self.said(band.spectra), threads=self.inside)
         return Solved(band, results, signal, error)
 
     def read(self, band: Band) -> tuple[np.ndarray, np.ndarray | None]:
         """Signal and error of a band."""
-        error = self.source.read(band, "signal_err") if self.task.plan.error is not None else None
-        return self.source.read(band, "signal"), error
+        given = self.task.plan.error is not None
+        error = self.source.read(band, "signal_err", threads=self.inside) if given else None
+        return self.source.read(band, "signal", threads=self.inside), error
 
     def said(self, spectra: slice) -> tuple[dict[int, Any], np.ndarray]:
         """Start values and mask of some spectra, as the caller gave them."""
@@ -103,8 +112,8 @@ class Job:
         plan = self.task.of(this.band.plane, signal, error, self.said(slice(number, number + results.flags.size))[0])
         sweep = self.source.shaped(this.band.first - bool(before), this.band.last + bool(after))
         again = Retry(plan, results, sweep)
-        for part in again.parts:
-            again.work(part)
+        for _ in in_order(again.work, again.parts, threads=self.inside):
+            pass
         results = results.part(first, last)
         results.order_lines(plan.model, plan.options)
         return results
@@ -124,24 +133,21 @@ def _stacked(parts: list[np.ndarray | None], edges: list[slice]) -> Any:
     return np.concatenate(cut, axis=1) if cut else None
 
 
-def fit_bands(job: Job, out: Results | Scratch, *, threads: int, client: Any = None, progress: bool = False) -> None:
-    """Fit all bands of `job` into `out`, in `threads` threads or on the workers of `client`."""
-    largest = max(band.last - band.first for band in job.bands) * job.bands[0].width
-    size = largest * job.source.sweep.sizes["frequency"] * job.source.sweep["signal"].dtype.itemsize
-    threads = max(min(threads, BUDGET // (8 * size)), 1)
+def fit_bands(job: Job, out: Results | Scratch, *, client: Any = None, progress: bool = False) -> None:
+    """Fit all bands of `job` into `out`, in its threads or on the workers of `client`."""
     if client is not None:
         from vbsense.analysis._cluster import solve_on
 
         solved: Any = solve_on(client, job)
     else:
-        solved = in_order(job.solve, job.bands, threads=threads)
-    with contextlib.closing(solved), contextlib.closing(_finished(job, solved, threads)) as done:
+        solved = in_order(job.solve, job.bands, threads=job.at_once)
+    with contextlib.closing(solved), contextlib.closing(_finished(job, solved)) as done:
         for first, results in _shown(done, len(job.bands), progress):
             out.join(first, results)
 
 
-def _finished(job: Job, solved: Iterable[Solved], threads: int) -> Any:
-    return in_order(job.finish, _windows(solved), threads=threads)
+def _finished(job: Job, solved: Iterable[Solved]) -> Any:
+    return in_order(job.finish, _windows(solved), threads=job.at_once)
 
 
 def _windows(solved: Iterable[Solved]) -> Iterator[list[Any]]:

@@ -17,7 +17,9 @@ from vbsense.analysis._noise import expected_loss
 from vbsense.analysis._plan import Plan
 from vbsense.analysis._rivals import flag_rivals, widen_combs
 from vbsense.analysis._start import SIGNIFICANT, Templates, find_lines, take_out_trend
+from vbsense.analysis._uneven import widen_uneven
 from vbsense.flags import FATAL, FLAGS
+from vbsense.groundstate.effective import HamiltonianModel
 
 __all__ = ["BLOCK", "Result", "Spectra", "attempt", "load", "search", "solve_block", "to_physical"]
 
@@ -25,6 +27,7 @@ BLOCK = 2048  # spectra; signals, starts and results of a block stay in the seco
 
 # Contrasts over their sigma that one line, and all lines in the mean of squares, must have to go without a flag.
 ONE, TOGETHER = 4.0, 5.0
+ONE_COMB, TOGETHER_COMB = 6.0, 7.0  # noise has teeth too
 # The variance of a center goes as width over contrast squared. A contrast that is known to one part in S makes the mean
 # of that larger by 3 / S^2, and the curvature of the model adds as much as makes it 4 (simulated for S of 5 to 16).
 WIDENING, LEAST_SIGNIFICANCE = 4.0, 2.0
@@ -48,6 +51,7 @@ class Spectra:
     count: np.ndarray  # points measured
     box: np.ndarray  # (n, 2, parameter)
     flags: np.ndarray
+    factor: np.ndarray  # (n, parameter) from scaled parameters to SI units
 
     def take(self, index: np.ndarray) -> Spectra:
         """Keep the spectra `index`."""
@@ -61,7 +65,7 @@ class Result:
 
     p: np.ndarray  # (n, parameter)
     variance: np.ndarray  # (n, parameter)
-    covariance: np.ndarray  # (n, parameter, parameter), over `Spectra.noise` while scaled
+    covariance: np.ndarray  # (n, parameter, parameter), over `Spectra.noise` while scaled; of length 0 where not needed
     chi2: np.ndarray  # reduced
     evaluations: np.ndarray
     flags: np.ndarray
@@ -71,7 +75,12 @@ class Result:
     def replace(self, index: np.ndarray, other: Result, which: np.ndarray) -> None:
         """Take the spectra `which` of `other` in place of ``index[which]``."""
         for name, values in vars(other).items():
-            getattr(self, name)[index[which]] = values[which]
+            if len(values):
+                getattr(self, name)[index[which]] = values[which]
+
+    def take(self, index: np.ndarray) -> Result:
+        """Copy the spectra `index`."""
+        return Result(**{name: values[index] if len(values) else values for name, values in vars(self).items()})
 
 
 def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[Result, np.ndarray]:
@@ -97,6 +106,7 @@ def solve_block(plan: Plan, first: int, last: int, masked: np.ndarray) -> tuple[
     result = search(plan, spectra)
     flag_rivals(plan, spectra, result, attempt)
     widen_combs(plan, spectra, result, attempt)
+    widen_uneven(plan, spectra, result, attempt)
     return to_physical(plan, spectra, result)
 
 
@@ -128,11 +138,12 @@ def load(plan: Plan, first: int, last: int, masked: np.ndarray) -> Spectra:
     flags[count <= plan.free] = FLAGS["few_points"].bit
     flags[masked] = FLAGS["masked"].bit
     factor, shift = plan.scales(level)
-    box = np.stack([(plan.options.lower - shift) / factor, (plan.options.upper - shift) / factor], 1)
+    box = np.empty((n, 2, factor.shape[1]), plan.dtype)
+    box[:, 0], box[:, 1] = (plan.options.lower - shift) / factor, (plan.options.upper - shift) / factor
     # Below this relative noise rounding of the signal is what limits the fit.
     noise = np.maximum(noise, 256 * np.finfo(plan.dtype).eps ** 2)
-    share, box = share.astype(plan.dtype), box.astype(plan.dtype)
-    return Spectra(rows, level, number, roots, root_of, share, noise, count, box, flags)
+    share = share.astype(plan.dtype)
+    return Spectra(rows, level, number, roots, root_of, share, noise, count, box, flags, factor)
 
 
 def _noise(
@@ -171,14 +182,11 @@ def _start(
     plan: Plan, spectra: Spectra, templates: Templates | FieldTemplates | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start values ``(n, parameter)``, scaled, flags, and the sum of squares about the mean."""
-    n = len(spectra.rows)
-    factor, shift = plan.scales(spectra.level)
+    n, factor, shift = len(spectra.rows), spectra.factor, plan.shift
     p, flags = _middle(plan, n), spectra.flags.copy()
     total = np.full(n, np.inf)
     if templates is not None:
-        rows = np.zeros((4 * -(-n // 4), plan.x.size), np.float32)
-        rows[:n] = spectra.rows
-        p, total, explained = _search(plan, rows, templates, p)
+        p, total, explained = _search(plan, _in_fours(spectra.rows), templates, p)
         scatter = (total - explained) / max(plan.points - 2 * len(plan.contrasts) - 1, 1)
         weak = explained < SIGNIFICANT * np.maximum(np.maximum(scatter, spectra.noise), 1e-13)
         flags[weak & (flags == 0)] = FLAGS["no_dip"].bit
@@ -195,16 +203,28 @@ def _start(
     return p.astype(plan.dtype), flags, total
 
 
+def _in_fours(rows: np.ndarray) -> np.ndarray:
+    """Rows in float32, their number a multiple of 4; not a copy where they are so."""
+    n = len(rows)
+    if n % 4 == 0:
+        return rows.astype(np.float32, copy=False)
+    longer = np.zeros((n + 4 - n % 4, rows.shape[1]), np.float32)
+    longer[:n] = rows
+    return longer
+
+
 def _search(
     plan: Plan, rows: np.ndarray, templates: Templates | FieldTemplates, p: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start values with what a matched filter finds in place of those of `p`, and the sums of squares."""
     n = len(p)
+    if "slope" in plan.model.parameters:
+        rows = rows.copy()
+        take_out_trend(rows, plan.x, plan.points)
     if isinstance(templates, FieldTemplates):
         found, total, explained = find_field(rows, plan.points, templates)
-        return found[:n], total[:n], explained[:n]
-    if "slope" in plan.model.parameters:
-        take_out_trend(rows, plan.x, plan.points)
+        p[:, : found.shape[1]] = found[:n]
+        return p, total[:n], explained[:n]
     columns = [plan.model.index("offset"), *(i for line in plan.lines for i in line)]
     found = np.zeros((len(rows), p.shape[1]))
     total, explained = find_lines(rows, plan.points, templates, plan.lines, columns[0], found)
@@ -230,13 +250,14 @@ def attempt(
         p, flags = np.clip(start, spectra.box[:, 0], spectra.box[:, 1]).astype(plan.dtype), spectra.flags.copy()
         total = _squares(plan, spectra)
     n, size = p.shape
-    covariance = np.full((n, size, size), np.nan, plan.dtype)
+    variance = np.full((n, size), np.nan, plan.dtype)
+    covariance = np.full((n if _covariant(plan) else 0, size, size), np.nan, plan.dtype)
     quality = np.zeros((n, 2), plan.dtype)
     started, noise, ends = flags == 0, spectra.noise, np.zeros(n, np.uint8)
     fit_block(
         plan.kernel, plan.constants, plan.x, spectra.rows, spectra.roots, spectra.root_of, spectra.share,
         noise.astype(plan.dtype), plan.dtype(plan.tail), plan.follow, spectra.box, plan.options.fixed, plan.limit,
-        started, p, covariance, quality, ends,
+        started, p, variance, covariance, quality, ends,
     )  # fmt: skip
     flags[ends & ON_BOUND != 0] |= FLAGS["at_bound"].bit
     flags[ends & NOT_CONVERGED != 0] |= FLAGS["not_converged"].bit
@@ -247,10 +268,15 @@ def attempt(
     unexplained = np.divide(left, whole, out=np.zeros(n), where=beyond & np.isfinite(left))
     with np.errstate(invalid="ignore"):
         drop = total / noise - chi2 * degrees
-    variance = np.diagonal(covariance, axis1=1, axis2=2) * noise[:, None]
+    variance = variance * noise[:, None]
     failed = started & (ends & NOT_CONVERGED == 0) & ~np.isfinite(variance.sum(1) + chi2)
     flags[failed] |= FLAGS["no_covariance"].bit
     return Result(p.astype(float), variance, covariance, chi2, quality[:, 1].astype(int), flags, unexplained, drop)
+
+
+def _covariant(plan: Plan) -> bool:
+    """Whether covariances are needed, by the caller or for the errors of most spectra; variances alone are faster."""
+    return plan.covariance or (isinstance(plan.model, HamiltonianModel) and plan.model.shape == "gaussian")
 
 
 def _squares(plan: Plan, spectra: Spectra) -> np.ndarray:
@@ -266,14 +292,15 @@ def _squares(plan: Plan, spectra: Spectra) -> np.ndarray:
 
 def to_physical(plan: Plan, spectra: Spectra, result: Result) -> tuple[Result, np.ndarray]:
     """Values in SI units with errors; flags of what is weak or poor; NaN where a flag is fatal."""
-    factor, shift = plan.scales(spectra.level)
-    result.p = result.p * factor + shift
+    factor = spectra.factor
+    result.p = result.p * factor + plan.shift
     # Without known noise chi-squared says how large it is.
     scale = np.sqrt(result.chi2) if plan.error is None and plan.frames is None else np.ones(len(factor))
     held = (result.variance == 0) & ~plan.options.fixed  # on a bound: there is no symmetric error
     errors = np.where(held, np.nan, np.sqrt(result.variance) * factor * scale[:, None])
     significance = _significance(plan, result.p, errors)
-    weak = (significance < ONE).any(1) | ((significance**2).sum(1) < TOGETHER**2 * significance.shape[1])
+    one, together = (ONE_COMB, TOGETHER_COMB) if plan.model.scale and plan.lines else (ONE, TOGETHER)
+    weak = (significance < one).any(1) | ((significance**2).sum(1) < together**2 * significance.shape[1])
     result.flags[weak & (result.flags & FATAL == 0)] |= FLAGS["low_significance"].bit
     wider = _widening(plan, significance)
     errors *= wider

@@ -45,13 +45,13 @@ def _sigma(plan: Plan) -> str:
     return "signal_err" if plan.error is not None else "shot noise" if plan.frames is not None else "residuals"
 
 
-def fit_to_file(job: Job, path: Path, *, threads: int, client: Any, progress: bool) -> xr.Dataset:
+def fit_to_file(job: Job, path: Path, *, client: Any, progress: bool) -> xr.Dataset:
     """Fit with the results in a file; they pass through a folder beside it, for a file is written name by name."""
     from vbsense.files import open_lazy, save_computed
 
     sweep, plan = job.source.sweep, job.task.plan
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp") as folder:
         found = Scratch(Path(folder), plan.model.parameters, result_shape(sweep), plan.covariance)
-        fit_bands(job, found, threads=threads, client=client, progress=progress)
+        fit_bands(job, found, client=client, progress=progress)
         save_computed(as_dataset(sweep, plan, found), path, found.readers())
     return open_lazy(path, sealed=False)  # it has just been verified

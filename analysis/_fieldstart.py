@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vbsense.analysis._start import Templates, constants_of, find_lines, line_pairs
+from vbsense.analysis._start import Templates, constants_of, find_lines, line_pairs, take_out_trend
 from vbsense.groundstate.effective import MILLI, SCALE, HamiltonianModel
 
 __all__ = ["FieldTemplates", "field_ladder", "find_field", "make_field_templates"]
@@ -32,6 +32,7 @@ class FieldTemplates:
     field: np.ndarray  # (k,) mT
     branches: tuple[np.ndarray, np.ndarray]  # (k,) centres of gravity from D, scaled frequency
     D: float  # scaled
+    more: tuple[float, ...] = ()  # parameters that are not looked for, scaled
 
 
 def field_ladder(model: HamiltonianModel, width: float | None) -> list[tuple[float, int]]:
@@ -60,13 +61,17 @@ def make_field_templates(
         Number of fields, at most 64.
     """
     field = np.linspace(_LOWEST / MILLI, model.largest / MILLI, count)
-    rows, jacobian, out = np.zeros((2 * count, x.size)), np.zeros((6, x.size)), np.zeros(x.size)
+    more = [model.defect.E / SCALE] if "E" in model.parameters else []
+    size, sloping = len(model.parameters), "slope" in model.parameters
+    rows, jacobian, out = np.zeros((2 * count, x.size)), np.zeros((size, x.size)), np.zeros(x.size)
     for k in range(2 * count):
-        p = np.array([1.0, D, field[k % count], fwhm, k < count, k >= count])
+        p = np.array([1.0, D, field[k % count], fwhm, k < count, k >= count, *more, *[0.0] * sloping])
         model.compiled(model.scale)(x.astype(float), np.append(p, constants_of(model)), out, jacobian)
         rows[k, :points] = 1 - out[:points]
     mean = rows[:, :points].mean(1)
     rows[:, :points] -= mean[:, None]
+    if sloping:
+        take_out_trend(rows, x, points)
     spacing = (field[1] - field[0]) * MILLI * model.defect.gamma
     far = int(np.clip(round(2 * _SHIFT / spacing), 1, count))
     one, two = np.arange(2 * count)[:, None], np.arange(2 * count)[None, :]
@@ -76,11 +81,11 @@ def make_field_templates(
         rows.astype(np.float32), mean.astype(np.float32), np.tile(field, 2).astype(np.float32), fwhm, pairs, count
     )
     lower, upper = ((c - model.defect.D) / SCALE for c in model.branches(field * MILLI))
-    return FieldTemplates(single, field, (lower, upper), D)
+    return FieldTemplates(single, field, (lower, upper), D, tuple(more))
 
 
 def find_field(signal: np.ndarray, points: int, own: FieldTemplates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Start values of the six parameters ``(n, 6)``, scaled, and the sums of squares as of `find_lines`."""
+    """Start values of all parameters ``(n, parameter)``, scaled, and the sums of squares as of `find_lines`."""
     found = np.zeros((len(signal), 7))
     total, explained = find_lines(signal, points, own.templates, ((1, 3, 5), (2, 4, 6)), 0, found)
     first, second = found[:, 1], found[:, 2]
@@ -91,4 +96,5 @@ def find_field(signal: np.ndarray, points: int, own: FieldTemplates) -> tuple[np
         return np.interp(there, own.field, branch) - np.interp(Bz, own.field, branch)
 
     D = own.D + (moved(lower, first) + moved(upper, second)) / 2
-    return np.stack([found[:, 0], D, Bz, found[:, 3], found[:, 5], found[:, 6]], -1), total, explained
+    rest = [np.full(len(D), value) for value in own.more]
+    return np.stack([found[:, 0], D, Bz, found[:, 3], found[:, 5], found[:, 6], *rest], -1), total, explained

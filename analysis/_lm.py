@@ -21,7 +21,7 @@ from numba import boolean, float32, float64, int64, types, uint8, void
 
 from vbsense._jit import kernel
 
-__all__ = ["NOT_CONVERGED", "ON_BOUND", "PAD", "TILE", "fit_block"]
+__all__ = ["NOT_CONVERGED", "ON_BOUND", "PAD", "TILE", "fit_block", "inform_block"]
 
 PAD = 16  # frequencies are padded to a multiple of this: two vectors of eight float32
 TILE = 4  # rows (parameters and residual) likewise
@@ -85,13 +85,36 @@ def _weigh(rows, values, signal, weight, n):
         row[m] = (signal[m] - values[m]) * weight[m]
 
 
+@kernel([void(r[:, ::1], int64, r[:, ::1]) for r in REALS])
+def _normal_diagonal(rows, i, matrix):
+    """Products of four rows from `i` on among themselves, upper triangle."""
+    a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+    zero = rows.dtype.type(0)
+    aa, ab, ac, ad, bb, bc, bd, cc, cd, dd = zero, zero, zero, zero, zero, zero, zero, zero, zero, zero
+    for m in range(rows.shape[1]):
+        aa += a[m] * a[m]
+        ab += a[m] * b[m]
+        ac += a[m] * c[m]
+        ad += a[m] * d[m]
+        bb += b[m] * b[m]
+        bc += b[m] * c[m]
+        bd += b[m] * d[m]
+        cc += c[m] * c[m]
+        cd += c[m] * d[m]
+        dd += d[m] * d[m]
+    matrix[i, i], matrix[i, i + 1], matrix[i, i + 2], matrix[i, i + 3] = aa, ab, ac, ad
+    matrix[i + 1, i + 1], matrix[i + 1, i + 2], matrix[i + 1, i + 3] = bb, bc, bd
+    matrix[i + 2, i + 2], matrix[i + 2, i + 3], matrix[i + 3, i + 3] = cc, cd, dd
+
+
 @kernel([void(r[:, ::1], r[:, ::1]) for r in REALS])
 def _normal(rows, matrix):
     """Products of all rows, upper triangle, in tiles of two by four that share their loads."""
     zero = rows.dtype.type(0)
     for i in range(0, rows.shape[0], 4):
+        _normal_diagonal(rows, i, matrix)
         a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-        for j in range(0, i + 4, 2):
+        for j in range(0, i, 2):
             u, v = rows[j], rows[j + 1]
             au, av, bu, bv, cu, cv, du, dv = zero, zero, zero, zero, zero, zero, zero, zero
             for m in range(rows.shape[1]):
@@ -198,18 +221,38 @@ def _move(p, step, box, moved):
     return inside
 
 
-@kernel([void(r[:, ::1], r[::1], boolean[::1], r[:, ::1], r[:, ::1]) for r in REALS])
-def _invert(factors, inverse, held, work, covariance):
-    """Fill the inverse of the eliminated matrix; rows and columns of held parameters are zero."""
+@kernel([void(r[:, ::1], r[::1], r[:, ::1]) for r in REALS])
+def _invert_lower(factors, inverse, work):
+    """Fill the inverse of L, unit lower triangular, of the eliminated matrix."""
     n = inverse.size
     work[:] = 0
-    for j in range(n):  # `work` becomes the inverse of L
+    for j in range(n):
         work[j, j] = 1
     for j in range(n):
         for i in range(j + 1, n):
             ratio = factors[j, i] * inverse[j]
             for k in range(work.shape[1]):
                 work[i, k] -= ratio * work[j, k]
+
+
+@kernel([void(r[::1], boolean[::1], r[:, ::1], r[::1]) for r in REALS])
+def _variances(inverse, held, work, variance):
+    """Fill the diagonal of the inverse of the eliminated matrix from that of L; zero for held parameters."""
+    n = inverse.size
+    for i in range(n):
+        variance[i] = 0
+    for k in range(n):
+        for i in range(n):
+            variance[i] += work[k, i] * work[k, i] * inverse[k]
+    for i in range(n):
+        if held[i]:
+            variance[i] = 0
+
+
+@kernel([void(r[::1], boolean[::1], r[:, ::1], r[:, ::1]) for r in REALS])
+def _covariances(inverse, held, work, covariance):
+    """Fill the whole inverse; rows and columns of held parameters are zero."""
+    n = inverse.size
     covariance[:] = 0
     for i in range(n):
         if not held[i]:
@@ -302,14 +345,14 @@ def _descend(
     [
         void(
             model_type(r), r[::1], r[::1], r[:, ::1], r[:, ::1], int64[::1], r[::1], r[::1], r, boolean,
-            r[:, :, ::1], boolean[::1], int64, boolean[::1], r[:, ::1], r[:, :, ::1], r[:, ::1], uint8[::1],
+            r[:, :, ::1], boolean[::1], int64, boolean[::1], r[:, ::1], r[:, ::1], r[:, :, ::1], r[:, ::1], uint8[::1],
         )
         for r in REALS
     ]
 )  # fmt: skip
 def fit_block(
-    model, constants, x, signal, roots, root_of, share, noise, tail, follow, box, fixed, limit, wanted, p, covariance,
-    quality, ends,
+    model, constants, x, signal, roots, root_of, share, noise, tail, follow, box, fixed, limit, wanted, p, variance,
+    covariance, quality, ends,
 ):  # fmt: skip
     """Fit spectra ``signal[i]`` with start values ``p[i]``.
 
@@ -344,8 +387,10 @@ def fit_block(
         Most evaluations of one spectrum.
     wanted : (n,)
         Spectra to fit.
-    p, covariance, quality, ends : (n, parameters), (n, parameters, parameters), (n, 2), (n,)
-        Results. `covariance` is the inverse of the undamped normal matrix (times `noise`: in absolute units);
+    p, variance, covariance : (n, parameters), (n, parameters), (n, parameters, parameters)
+        Results. `covariance` is the inverse of the undamped normal matrix (times `noise`: in absolute units), or has
+        the length 0 where nobody wants it; `variance` is its diagonal.
+    quality, ends : (n, 2), (n,)
         `quality` holds chi-squared, in units in which a point of weight 1 has the variance `noise`, and the
         number of evaluations; `ends` holds `NOT_CONVERGED`, `ON_BOUND` or 0.
     """
@@ -365,4 +410,44 @@ def fit_block(
             )  # fmt: skip
             ends[i] = found
             if found & NOT_CONVERGED == 0:
-                _invert(small[2], small[3, 0, :parameters], held, small[4], covariance[i])
+                inverse, work = small[3, 0, :parameters], small[4]
+                _invert_lower(small[2], inverse, work)
+                _variances(inverse, held, work, variance[i])
+                if covariance.shape[0] > 0:
+                    _covariances(inverse, held, work, covariance[i])
+
+
+@kernel(
+    [
+        void(
+            model_type(r), r[::1], r[::1], r[:, ::1], r[:, ::1], int64[::1], r[::1], r[::1], r, boolean[::1],
+            r[:, ::1], r[:, ::1],
+        )
+        for r in REALS
+    ]
+)  # fmt: skip
+def inform_block(model, constants, x, signal, roots, root_of, share, noise, tail, fixed, p, variance):
+    """Fill the diagonal of the inverse normal matrix of spectra ``signal[i]`` at ``p[i]``; NaN where it is singular.
+
+    Parameters
+    ----------
+    model, constants, x, signal, roots, root_of, share, noise, tail, fixed, p, variance
+        As of `fit_block`; `p` is left alone.
+    """
+    parameters = p.shape[1]
+    side = TILE * ((parameters + TILE) // TILE)
+    rows = np.zeros((side + 2, x.size), x.dtype)
+    small = np.zeros((4, side, side), x.dtype)
+    inverse = small[2, 0, :parameters]
+    whole = np.zeros(parameters + constants.size, x.dtype)
+    whole[parameters:] = constants
+    one = x.dtype.type(1)
+    smallest = x.dtype.type(16) * (np.nextafter(one, x.dtype.type(2)) - one)
+    for i in range(p.shape[0]):
+        far = tail * np.sqrt(noise[i])
+        _evaluate(model, x, signal[i], p[i], whole, roots[root_of[i]], share[i], far, rows, small[0])
+        if _eliminate(small[0], x.dtype.type(0), fixed, smallest, small[1], inverse):
+            _invert_lower(small[1], inverse, small[3])
+            _variances(inverse, fixed, small[3], variance[i])
+        else:
+            variance[i] = np.nan

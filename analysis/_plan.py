@@ -16,7 +16,7 @@ from vbsense.analysis._start import Templates, constants_of, make_templates
 from vbsense.groundstate.effective import MILLI, SCALE, HamiltonianModel
 from vbsense.lineshape import Model
 
-__all__ = ["Ladder", "Plan", "make_plan"]
+__all__ = ["Ladder", "Plan", "Teeth", "make_plan"]
 
 # Templates: width and number. The first serve nearly all sweeps, for matched filters are not particular about
 # the width; the others are tried on spectra whose fit is suspicious. Widths are in units of half the span.
@@ -48,6 +48,14 @@ class Ladder:
         if rung not in self._made:  # two threads may both make one: they are the same
             self._made[rung] = self._make(*self._rungs[rung])
         return self._made[rung]
+
+
+@dataclass(frozen=True)
+class Teeth:
+    """Parameters of a comb: for each that moves it, and for each width, how much is one spacing (scaled)."""
+
+    places: dict[int, float]
+    widths: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,31 @@ class Plan:
         """Number of free parameters."""
         return int((~self.options.fixed).sum())
 
+    @property
+    def teeth(self) -> Teeth | None:
+        """What moves and widens a comb, if the model is one."""
+        if isinstance(self.model, HamiltonianModel):
+            apart = self.model.spacing
+            places = {
+                self.model.index("Bz"): apart / self.model.defect.gamma / MILLI,
+                self.model.index("D"): apart / SCALE,
+            }
+            return Teeth(places, {self.model.index("fwhm"): apart / SCALE})
+        if self.model.scale and self.lines:  # the spacing is the unit of the kernel
+            return Teeth({center: 1.0 for center, _, _ in self.lines}, {width: 1.0 for _, width, _ in self.lines})
+        return None
+
+    @property
+    def shift(self) -> np.ndarray:
+        """What is added to scaled parameters ``(parameter,)``, in SI units."""
+        return np.array([self.middle if name in self.model.positions else 0.0 for name in self.model.parameters])
+
     def scales(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Factor ``(n, parameter)`` and shift ``(parameter,)`` from scaled parameters to SI units."""
-        one = np.ones_like(level)
-        factor = {"electron": level, "Hz": self.half * one, "1/Hz": one / self.half, "T": MILLI * one, "1": one}
-        shift = [self.middle if name in self.model.positions else 0.0 for name in self.model.parameters]
-        return np.stack([factor[unit] for unit in self.model.units], -1), np.array(shift)
+        unit = {"electron": 1.0, "Hz": self.half, "1/Hz": 1 / self.half, "T": MILLI, "1": 1.0}
+        factor = np.tile([unit[name] for name in self.model.units], (len(level), 1))
+        factor[:, [name == "electron" for name in self.model.units]] = level[:, None]
+        return factor, self.shift
 
 
 def make_plan(
@@ -118,7 +145,7 @@ def make_plan(
     half = model.scale or span
     x = np.full(PAD * -(-points // PAD), (frequency[-1] - middle) / half)
     x[:points] = (frequency - middle) / half
-    ladder = Ladder(make_templates, ())
+    ladder = Ladder(partial(make_templates, model, x, points), ())
     contrasts = tuple(contrast for _, _, contrast in model.lines)
     if isinstance(model, HamiltonianModel):
         contrasts = (model.index("contrast_lower"), model.index("contrast_upper"))

@@ -62,5 +62,7 @@ class Refit:
 
 
 def mean_widths(fit: xr.Dataset) -> np.ndarray:
-    """Mean width of the two lines (Hz)."""
+    """Mean width of the two lines, or the one that they share (Hz)."""
+    if "fwhm" in fit:
+        return fit["fwhm"].values
     return (fit["fwhm_lower"].values + fit["fwhm_upper"].values) / 2

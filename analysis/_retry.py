@@ -16,6 +16,7 @@ from vbsense.analysis._block import BLOCK, Result, Spectra, attempt, load, searc
 from vbsense.analysis._plan import Plan
 from vbsense.analysis._rivals import flag_rivals, widen_combs
 from vbsense.analysis._start import SIGNIFICANT
+from vbsense.analysis._uneven import widen_uneven
 from vbsense.flags import FATAL, FLAGS
 
 __all__ = ["Retry", "nearest"]
@@ -153,10 +154,11 @@ def _try(plan: Plan, starts: np.ndarray) -> tuple[Result, np.ndarray, np.ndarray
             better[index[sound]] = True
     index = np.flatnonzero(better)
     if index.size:
-        found = Result(**{name: values[index] for name, values in vars(result).items()})
+        found = result.take(index)
         some = spectra.take(index)
         flag_rivals(plan, some, found, attempt)
         widen_combs(plan, some, found, attempt)
+        widen_uneven(plan, some, found, attempt)
         result.replace(index, found, np.ones(index.size, bool))
     result, errors = to_physical(plan, spectra, result)
     return result, errors, better

@@ -21,6 +21,12 @@ WEAK = 800.0  # drop of chi-squared by the lines from which there are no rivals:
 CLOSE = 16.0  # in chi-squared
 UNEQUAL, NARROWER = 2.5, 25.0  # sigma between the widths of two lines, and what unequal ones must gain
 UNLIKE = 1.8  # ratio of the widths of two lines from which the narrow one may be a spike
+NARROW, MELTED, TEETH, ELSEWHERE = (
+    1.1,
+    2.0,
+    16.0,
+    2.0,
+)  # width over spacing; in chi-squared; sigma between the positions of combs
 APART = 2.0  # sigma between the positions of two answers
 # Chi-squared of a comb is no parabola. Drop by the lines from which it is near enough; sigma at which it is looked at;
 # part of a spacing at which it must have risen by `CLOSE`, if that is HALFWAY or more sigma away.
@@ -50,7 +56,10 @@ def flag_rivals(plan: Plan, spectra: Any, result: Any, attempt: Callable[..., An
         other = attempt(plan, some, templates, start)
         _compare(result, index, other, places, np.maximum(some.count - plan.free, 1))
     if len(plan.lines) == 2 and not plan.options.fixed[[width for _, width, _ in plan.lines]].any():
-        _try_equal_widths(plan, some, result, index, attempt)
+        _try_equal_widths(plan, spectra.take(index), result, index, attempt)
+    if plan.teeth:
+        index = index[result.drop[index] < WEAK / 2]
+        _try_melted(plan, spectra.take(index), result, index, attempt)
 
 
 def _try_equal_widths(plan: Plan, spectra: Any, result: Any, index: np.ndarray, attempt: Callable[..., Any]) -> None:
@@ -69,6 +78,32 @@ def _try_equal_widths(plan: Plan, spectra: Any, result: Any, index: np.ndarray, 
     apart &= wide > UNLIKE * narrow
     close = (other.flags & FATAL == 0) & (gap < NARROWER)
     result.flags[index[close & apart]] |= FLAGS["ambiguous"].bit
+
+
+def _try_melted(plan: Plan, spectra: Any, result: Any, index: np.ndarray, attempt: Callable[..., Any]) -> None:
+    """Flag a comb of narrow lines, if one whose lines melt together does nearly as well at another place.
+
+    Narrow lines find teeth in the noise. There is no second minimum then: chi-squared rises slowly with the width.
+    """
+    assert plan.teeth is not None
+    start, narrow = result.p[index], np.zeros(index.size, bool)
+    for width, spacing in plan.teeth.widths.items():
+        own = (start[:, width] < NARROW * spacing) & (spectra.box[:, 1, width] > MELTED * spacing)
+        if not plan.options.fixed[width]:
+            narrow |= own
+            spectra.box[own, :, width], start[own, width] = MELTED * spacing, MELTED * spacing
+    some = np.flatnonzero(narrow)
+    if some.size == 0:
+        return
+    other = attempt(plan, spectra.take(some), None, start[some])
+    here = index[some]
+    gap = (other.chi2 - result.chi2[here]) * np.maximum(spectra.count[some] - plan.free, 1)
+    places = list(plan.teeth.places)
+    with np.errstate(invalid="ignore"):
+        shift = np.abs(other.p - result.p[here])[:, places]
+        apart = (shift > ELSEWHERE * np.sqrt(result.variance[here][:, places])).any(1)
+    close = (other.flags & FATAL == 0) & (gap < TEETH)
+    result.flags[here[close & apart]] |= FLAGS["ambiguous"].bit
 
 
 def _starts(plan: Plan, p: np.ndarray) -> Iterator[tuple[Any, np.ndarray | None]]:
@@ -99,18 +134,18 @@ def _compare(result: Any, index: np.ndarray, other: Any, places: list[int], degr
 
 
 def widen_combs(plan: Plan, spectra: Any, result: Any, attempt: Callable[..., Any]) -> None:
-    """Take the errors of the centers of weak combs from how chi-squared rises there, all else free.
+    """Take the errors of the places of weak combs from how chi-squared rises there, all else free.
 
     Noise makes teeth of its own: next to the deepest minimum chi-squared may rise little up to the next tooth, of which
     the normal matrix knows nothing. Variances become the mean of both sides' if that is larger. Where half a spacing
     away the spectrum is described nearly as well although that is many sigma, the answer is flagged.
     """
-    if not (plan.model.scale and plan.lines):
+    if plan.teeth is None:
         return
     index = np.flatnonzero((result.drop < WEAK_COMB) & (result.flags & FATAL == 0) & (spectra.flags == 0))
     if index.size == 0:
         return
-    for center, _, _ in plan.lines:
+    for center, spacing in plan.teeth.places.items():
         if plan.options.fixed[center]:
             continue
         variance = result.variance[index, center]
@@ -120,12 +155,13 @@ def widen_combs(plan: Plan, spectra: Any, result: Any, attempt: Callable[..., An
         ]
         factor = np.sqrt(np.maximum(np.mean(sides, 0) / np.where(variance > 0, variance, np.inf), 1))
         result.variance[index, center] *= factor**2
-        result.covariance[index, center] *= factor[:, None]
-        result.covariance[index, :, center] *= factor[:, None]
-        far = index[np.sqrt(result.variance[index, center]) * HALFWAY < HALF]
+        if len(result.covariance):
+            result.covariance[index, center] *= factor[:, None]
+            result.covariance[index, :, center] *= factor[:, None]
+        far = index[np.sqrt(result.variance[index, center]) * HALFWAY < HALF * spacing]
         far = far[result.drop[far] < WEAK / 2]
         for step in (-HALF, HALF):
-            rise = _rise(plan, spectra, result, far, center, np.full(far.size, step), attempt)
+            rise = _rise(plan, spectra, result, far, center, np.full(far.size, step * spacing), attempt)
             result.flags[far[rise < CLOSE]] |= FLAGS["ambiguous"].bit
 
 

@@ -11,6 +11,7 @@ from vbsense.analysis._block import BLOCK, solve_block
 from vbsense.analysis._plan import Plan
 from vbsense.analysis._read import as_planes
 from vbsense.analysis._results import Results
+from vbsense.storage.ordered import in_order
 
 __all__ = ["Task"]
 
@@ -47,8 +48,9 @@ class Task:
         )  # fmt: skip
 
     def solve(
-        self, plane: int, signal: np.ndarray, error: np.ndarray | None, start: dict[int, Any], masked: np.ndarray
-    ) -> Results:
+        self, plane: int, signal: np.ndarray, error: np.ndarray | None, start: dict[int, Any], masked: np.ndarray,
+        *, threads: int = 1,
+    ) -> Results:  # fmt: skip
         """Fit some pixels of one plane.
 
         Parameters
@@ -61,11 +63,17 @@ class Task:
             Start values of parameters that have one for each pixel.
         masked : ndarray of bool, (pixel,)
             Pixels to leave out.
+        threads : int, default 1
+            How many.
         """
         plan, total = self.of(plane, signal, error, start), masked.size
         out = Results(len(plan.model.parameters), total, plan.covariance)
-        for first in range(0, total, BLOCK):
+
+        def work(first: int) -> None:
             last = min(first + BLOCK, total)
             out.put(first, last, *solve_block(plan, first, last, masked[first:last]))
+
+        for _ in in_order(work, range(0, total, BLOCK), threads=threads):
+            pass
         out.order_lines(plan.model, plan.options)
         return out

@@ -10,6 +10,7 @@ import xarray as xr
 
 from vbsense.analysis._curve import JUMP, also_below, best_branch, refined
 from vbsense.analysis._refit import Refit, mean_widths
+from vbsense.analysis.fitted import drive_of
 from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
 from vbsense.layout import require
@@ -81,14 +82,14 @@ def hyperfine_correction(
     Parameters
     ----------
     fit : xarray.Dataset
-        Of a doublet model: "gaussian", "lorentzian", "hyperfine14" or "hyperfine15".
+        Of a doublet model such as "gaussian", "lorentzian", "hyperfine14" or "gaussian+shared_fwhm", by its name.
     defect : Defect
         With its nuclei.
     linewidth : float, optional
         Full width at half maximum of one hyperfine line (Hz). By default the one whose exact spectra give the
         fitted widths; `HyperfineCorrection.width_effect` says what an error of 10 % would do.
     drive : (3,) array_like, optional
-        Direction of the microwave field; by default from the attributes, else along the first E axis.
+        Direction of the microwave field, complex where it turns; by default from the attributes, else along x.
     points : int
         Smallest number of fields in the table.
 
@@ -124,7 +125,7 @@ def hyperfine_correction(
     found = np.isfinite(read)
     if not found.any():
         raise ValueError("the fit holds no pixel with two lines: there is nothing to correct")
-    drive = fit.attrs.get("drive", (1.0, 0.0, 0.0)) if drive is None else drive
+    drive = drive_of(fit) if drive is None else drive
     again = Refit(np.asarray(fit.attrs["frequency"]), str(fit.attrs.get("model", "gaussian")), defect, drive)
     if linewidth is not None:
         table = _tabulate(again, read[found], float(linewidth), points)
@@ -134,7 +135,8 @@ def hyperfine_correction(
 
 
 def _check_parameters(fit: xr.Dataset, names: tuple[str, ...]) -> None:
-    missing = [f"{name}_{line}" for name in names for line in ("lower", "upper") if f"{name}_{line}" not in fit]
+    own = [name for name in names if not (name == "fwhm" and name in fit)]  # both lines may share it
+    missing = [f"{name}_{line}" for name in own for line in ("lower", "upper") if f"{name}_{line}" not in fit]
     if missing:
         raise LayoutError(
             f"the fit has no {missing[0]!r}; the correction needs a doublet model such as 'gaussian', or the linewidth"

@@ -19,6 +19,10 @@ from vbsense.layout import require
 
 __all__ = ["Reading", "apparent_field", "common_mode_map", "field_map", "read_field"]
 
+# Hz: by how much D and the hyperfine structure may move both lines, and sigma that noise may, before they are taken for
+# something else. The splitting tells the field whatever D is.
+_SLACK, _SIGMA = 40e6, 5.0
+
 
 def apparent_field(lower: Any, upper: Any, defect: Defect = VB14N) -> np.ndarray:
     """|Bz| from two line centres, ``sqrt(((f+ - f-)/2)^2 - E^2)/gamma``; NaN where the splitting is below 2 E.
@@ -74,10 +78,11 @@ def field_map(
     Returns
     -------
     xarray.Dataset
-        A map with `B` and `B_err` (T), component "z"; `flags` of the fits (either polarity); with polarity also
-        `B_common` and `B_common_err`, the mean of the two (see `common_mode_map`); `site_correlation` where the fit
-        has it. Other leading dimensions of the fit, such as ``sweep``, stay: select one, and it is a map that can be
-        saved. Errors hold the covariance of the two lines where the fit was made with ``covariance=True``.
+        A map with `B` and `B_err` (T), component "z"; `flags` of the fits (either polarity), with "no_field" where both
+        lines lie so low, or so high, that no field could have moved them there; with polarity also `B_common` and
+        `B_common_err`, the mean of the two (see `common_mode_map`); `site_correlation` where the fit has it. Other
+        leading dimensions of the fit, such as ``sweep``, stay. Errors hold the covariance of the two lines where the
+        fit was made with ``covariance=True``.
 
     Raises
     ------
@@ -211,9 +216,26 @@ def read_field(
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = half / (defect.gamma**2 * B)
     flags = flags | np.where(np.isnan(B) & np.isfinite(half), FLAGS["below_splitting"].bit, 0)
+    flags = flags | np.where(_is_misplaced(fit, defect), FLAGS["no_field"].bit, 0)
     if correction is not None:
         slope = slope * correction.slope(B)
         corrected = correction.apply(B)
         flags = flags | np.where(np.isnan(corrected) & np.isfinite(B), FLAGS["outside_correction"].bit, 0)
         B = corrected
     return B, {"center_lower": -slope / 2, "center_upper": slope / 2}, flags
+
+
+def _is_misplaced(fit: xr.Dataset, defect: Defect) -> np.ndarray:
+    """Where the lines lie beyond what any field, the nuclei and an error of D explain.
+
+    The mean of the lines is -3/2 of the lowest level, which no field brings above -2 D/3 (its mean in the state
+    ``m_s = 0``): it is at least D. Fields across c raise it most, to D + 3 h + 3 E at half a splitting of h.
+    """
+    lower, upper = fit["center_lower"].values, fit["center_upper"].values
+    above = (lower + upper) / 2 - defect.D
+    most = 1.5 * (upper - lower) + 3 * abs(defect.E)
+    with np.errstate(invalid="ignore"):
+        beyond = np.maximum(-above, above - most) - _SLACK
+    if not (beyond > 0).any():
+        return np.zeros(above.shape, bool)
+    return beyond > _SIGMA * np.sqrt(variance_of(fit, {"center_lower": 0.5, "center_upper": 0.5}))

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from vbsense.data import LayoutError, make_map, make_site_map
+from vbsense.flags import attributes as flag_attributes
 
 __all__ = ["as_map", "kept_attributes", "map_dims", "sign_along_c", "split_polarity"]
 
@@ -21,9 +22,10 @@ def sign_along_c(fit: xr.Dataset, bias: Any) -> float:
     """Sign of the part along c of `bias` (3,), or of that in the attributes; ValueError if there is none."""
     bias = np.asarray(fit.attrs.get("bias_field", np.nan) if bias is None else bias, dtype=float)
     if bias.shape != (3,) or not np.isfinite(bias).all() or bias[2] == 0:
+        what = f"bias is {bias.tolist()!r}" if bias.ndim or np.isfinite(bias) else "the bias is not known"
         raise ValueError(
-            f"bias is {bias.tolist()!r}; the sign of the field needs a bias with a part along c: "
-            "pass bias=(0, 0, 10e-3) in T"
+            f"{what}; the sign of the field needs a bias with a part along c: pass bias=(0, 0, 10e-3) in T, "
+            "or --bias=0,0,10 in mT on the command line"
         )
     return float(np.sign(bias[2]))
 
@@ -56,16 +58,13 @@ def as_map(fit: xr.Dataset, B: np.ndarray, error: np.ndarray, flags: np.ndarray)
         raise LayoutError(
             f"the fit has dimensions {dims}; a map needs (y, x) or (site,): keep them, as .isel(y=[3]) does"
         )
-    one = np.asarray(B).reshape(-1, *(fit.sizes[d] for d in tail))[0]
+    coords = {d: fit[d] if d in fit.coords else np.arange(fit.sizes[d]) for d in leading}
     if "site" in dims:
-        result = make_site_map(one, sites=fit, error=one, **kept_attributes(fit))
+        result = make_site_map(B, sites=fit, error=error, coords=coords, **kept_attributes(fit))
     else:
-        result = make_map(one, pixel_size=_pixel_size(fit), error=one, **kept_attributes(fit))
+        result = make_map(B, pixel_size=_pixel_size(fit), error=error, coords=coords, **kept_attributes(fit))
         result = result.assign_coords(y=fit["y"], x=fit["x"])  # a part of a picture keeps its place
-    result = result.assign_coords({d: fit[d] for d in leading if d in fit.coords})
-    for name, values in (("B", B), ("B_err", error)):
-        result[name] = (("component", *leading, *tail), np.asarray(values)[None], {"units": "T"})
-    result["flags"] = (dims, flags.astype(np.uint16), fit["flags"].attrs)
+    result["flags"] = (dims, flags.astype(np.uint16), flag_attributes())
     if "site_correlation" in fit:
         result["site_correlation"] = fit["site_correlation"]
     return result

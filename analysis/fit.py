@@ -125,12 +125,22 @@ def fit_sweep(
     scaled by it, and it compares the residuals with the scatter of neighbouring points. Points without frames have
     no weight.
 
+    Spectra whose fit failed are tried again from the results of their neighbours that did not: of up to eight pixels
+    around, or of the eight nearest sites, their median first. What is found so counts only if its lines stand out of
+    the noise of this spectrum, and chi-squared is no larger than where the first try gave up.
+
+    Errors come from the normal matrix, which knows one minimum and a parabola. Those of the centers of weak lines (of
+    `D` and `Bz`) are widened by ``sqrt(1 + 4 / S^2)``, S being the contrast over its sigma. Where the lines of a comb
+    lower chi-squared by less than 1500, errors of the centers are taken from how chi-squared rises 3 sigma away, all
+    else free, if that makes them larger. Lines that lower it by less than 800 are looked for from other starts as well:
+    the better answer is kept, and the flag "ambiguous" says that another comes close.
+
     Pixels are flagged as saturated where the variable ``saturated`` counts frames that were, or where the signal
     reaches the largest count of the camera (the attribute ``saturation``).
 
-    A band has some 32 rows, and a few are in memory at a time. The results take 16 bytes for each parameter of a
-    spectrum, and 10 more; give `out` where that is too much. Arrays of dask should be cut along y, not along
-    frequency: a band needs all frequencies.
+    A band has some 32 rows, and a few are in memory at a time; where they are large, all threads work on one. The
+    results take 16 bytes for each parameter of a spectrum, and 10 more; give `out` where that is too much. Arrays of
+    dask should be cut along y, not along frequency: a band needs all frequencies.
 
     Examples
     --------
@@ -171,11 +181,11 @@ def fit_sweep(
 
     if not banded:
         return as_dataset(sweep, plan, fit_whole(sweep, plan, masked, saturation, threads=count, progress=progress))
-    job = Job(Source(sweep), plan, masked, saturation)
+    job = Job(Source(sweep), plan, masked, saturation, threads=count)
     if out is not None:
-        return fit_to_file(job, Path(out), threads=count, client=client, progress=progress)
+        return fit_to_file(job, Path(out), client=client, progress=progress)
     found = Results(len(chosen.parameters), masked.size, covariance)
-    fit_bands(job, found, threads=count, client=client, progress=progress)
+    fit_bands(job, found, client=client, progress=progress)
     return as_dataset(sweep, plan, found)
 
 

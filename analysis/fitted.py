@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,9 +11,9 @@ import xarray as xr
 from vbsense import defect as presets
 from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
-from vbsense.lineshape import HAMILTONIAN, Model, get_model
+from vbsense.lineshape import HAMILTONIAN, Model, get_model, with_baseline
 
-__all__ = ["covariance_of", "drive_of", "model_of", "parameters_of", "variance_of"]
+__all__ = ["covariance_of", "drive_of", "hamiltonian_of", "model_of", "parameters_of", "variance_of"]
 
 
 def model_of(fit: xr.Dataset, defect: Defect | None = None) -> Model:
@@ -40,17 +41,31 @@ def model_of(fit: xr.Dataset, defect: Defect | None = None) -> Model:
     'fwhm'
     """
     name = str(fit.attrs.get("model", "gaussian"))
-    if name not in HAMILTONIAN:
+    if name.split("+")[0] not in HAMILTONIAN:
         return get_model(name)
-    from vbsense.groundstate.effective import hamiltonian_model
-
     frequency = np.asarray(fit.attrs.get("frequency", 0.0))
-    return hamiltonian_model(
-        _defect_of(fit, VB14N if defect is None else defect),
-        drive_of(fit),
-        HAMILTONIAN[name],
-        frequency=frequency if frequency.size > 1 else None,
-    )
+    return hamiltonian_of(name, _defect_of(fit, VB14N if defect is None else defect), drive_of(fit), frequency)
+
+
+def hamiltonian_of(name: str, defect: Defect, drive: np.ndarray, frequency: np.ndarray) -> Model:
+    """The Hamiltonian model of a name such as "hamiltonian+baseline", made for these frequencies.
+
+    Examples
+    --------
+    >>> hamiltonian_of("hamiltonian_gaussian", VB14N, np.array([1.0, 0, 0]), np.linspace(3e9, 4e9, 101)).shape
+    'gaussian'
+    """
+    from vbsense.groundstate.effective import E_RANGE, hamiltonian_model
+
+    first, *more = name.split("+")
+    axis = frequency if frequency.size > 1 else None
+    span = E_RANGE if "E" in more else None
+    model: Model = hamiltonian_model(defect, drive, HAMILTONIAN[first], frequency=axis, E_range=span)
+    for part in (part for part in more if part != "E"):
+        if part != "baseline":
+            raise ValueError(f"{part!r} cannot be added to the model {first!r}; only 'E' and 'baseline' can")
+        model = with_baseline(model)
+    return model
 
 
 def _defect_of(fit: xr.Dataset, given: Defect) -> Defect:
@@ -64,9 +79,23 @@ def _defect_of(fit: xr.Dataset, given: Defect) -> Defect:
 
 
 def drive_of(fit: xr.Dataset) -> np.ndarray:
-    """Direction of the microwave field (3,): along x where the attributes do not say; complex where they hold six."""
-    numbers = np.asarray(fit.attrs.get("drive", (1.0, 0.0, 0.0)))
-    return numbers[:3] + 1j * numbers[3:] if numbers.shape == (6,) else numbers
+    """Direction of the microwave field (3,): along x where the attributes do not say; complex where they hold six.
+
+    Raises
+    ------
+    LayoutError
+        If the attribute ``drive`` holds anything but 3 real numbers, or 3 real parts and 3 imaginary ones.
+
+    Examples
+    --------
+    >>> drive_of(xr.Dataset(attrs={"drive": [1.0, 0, 0, 0, 1.0, 0]})).tolist()
+    [(1+0j), 1j, 0j]
+    """
+    given = fit.attrs.get("drive", (1.0, 0.0, 0.0))
+    numbers = np.asarray(given)
+    if numbers.dtype.kind not in "fiuc" or numbers.shape not in ((3,), (6,)) or not np.isfinite(numbers).all():
+        raise LayoutError(f"attribute 'drive' is {given!r}; it must be 3 numbers, or 3 real and 3 imaginary")
+    return numbers[:3] + 1j * numbers[3:] if numbers.size == 6 else numbers
 
 
 def parameters_of(fit: xr.Dataset, model: Model) -> np.ndarray:
@@ -74,9 +103,7 @@ def parameters_of(fit: xr.Dataset, model: Model) -> np.ndarray:
     return np.stack([fit[name].values for name in model.parameters], -1)
 
 
-def covariance_of(
-    fit: xr.Dataset, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray] | None = None
-) -> np.ndarray:
+def covariance_of(fit: xr.Dataset, first: Mapping[str, Any], second: Mapping[str, Any] | None = None) -> np.ndarray:
     """Covariance of two functions of the fitted parameters.
 
     Parameters
@@ -121,6 +148,6 @@ def covariance_of(
     return total
 
 
-def variance_of(fit: xr.Dataset, gradient: Mapping[str, np.ndarray]) -> np.ndarray:
+def variance_of(fit: xr.Dataset, gradient: Mapping[str, Any]) -> np.ndarray:
     """Variance of a function of the fitted parameters; see `covariance_of`."""
     return covariance_of(fit, gradient)

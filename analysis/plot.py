@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vbsense.analysis.fitplots import DATA, MODEL, TRUTH, allan, spectrum_fit, value_map
+from vbsense.analysis.fitplots import DATA, MODEL, allan, spectrum_fit, value_map
 from vbsense.analysis.fitted import model_of
 from vbsense.analysis.overview import fit_overview
 from vbsense.analysis.wire import WireFit
+from vbsense.analysis.wireplots import cut, edges
 
 __all__ = [
     "allan",
@@ -102,7 +103,7 @@ def site_map(field: xr.Dataset, ax: Any, *, wire: WireFit | None = None) -> Any:
     Bz = field["B"].sel(component="z").values * 1e6
     dots = ax.scatter(field["x"] * 1e6, field["y"] * 1e6, c=Bz, s=36, marker="s", linewidths=0, **_colors(Bz))
     if wire is not None:
-        _edges(field, wire, ax)
+        edges(field, wire, ax)
     ax.set(xlabel="x (µm)", ylabel="y (µm)", title=_title(field), aspect="equal")
     ax.figure.colorbar(dots, ax=ax, label="Bz (µT)")
     return dots
@@ -119,53 +120,6 @@ def _colors(Bz: np.ndarray) -> dict[str, Any]:
         return {"cmap": "viridis", "vmin": known.min(), "vmax": known.max()}
     limit = float(np.abs(known).max()) if known.size else 1.0
     return {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-
-
-def _directions(wire: WireFit) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors along and across the wire."""
-    along = np.subtract(wire.wire.end, wire.wire.start)
-    along = along / np.linalg.norm(along)
-    across = np.cross(along, wire.wire.normal)
-    return along, across / np.linalg.norm(across)
-
-
-def _edges(field: xr.Dataset, wire: WireFit, ax: Any) -> None:
-    along, across = _directions(wire)
-    reach = np.ptp(np.concatenate([field["x"].values, field["y"].values]))
-    # The middle of the map, moved onto the centre line.
-    start = np.asarray(wire.wire.start)
-    middle = np.array([field["x"].values.mean(), field["y"].values.mean(), start[2]])
-    centre = start + along * ((middle - start) @ along) + across * wire.values.get("position", 0.0)
-    for side in (-0.5, 0.5):
-        ends = [centre + across * side * wire.wire.width + along * sign * reach / 2 for sign in (-1, 1)]
-        ax.plot([e[0] * 1e6 for e in ends], [e[1] * 1e6 for e in ends], color="0.4", linewidth=1, linestyle="--")
-
-
-def cut(field: xr.Dataset, wire: WireFit, ax: Any, *, truth: np.ndarray | None = None) -> None:
-    """Bz of all sites against their distance from the middle of the fitted wire.
-
-    Parameters
-    ----------
-    field : xarray.Dataset
-        A map on sites.
-    wire : WireFit
-        The fit to it.
-    ax : matplotlib.axes.Axes
-        Drawn into.
-    truth : ndarray, (site,), optional
-        True Bz (T).
-    """
-    _, across = _directions(wire)
-    u = (field["x"].values - wire.wire.start[0]) * across[0] + (field["y"].values - wire.wire.start[1]) * across[1]
-    u = (u - wire.values.get("position", 0.0)) * 1e6
-    order = np.argsort(u)
-    Bz, error = (field[name].sel(component="z").values * 1e6 for name in ("B", "B_err"))
-    ax.errorbar(u, Bz, error, fmt=".", color=DATA, markersize=3, linewidth=0.6, label="measured", zorder=1)
-    if truth is not None:
-        ax.plot(u[order], truth[order] * 1e6, color=TRUTH, linewidth=3, alpha=0.6, label="truth", zorder=2)
-    ax.plot(u[order], wire.model[order] * 1e6, "--", color=MODEL, linewidth=1.2, label="fitted bar", zorder=3)
-    ax.set(xlabel="Distance from the middle of the wire (µm)", ylabel="Bz (µT)", title="Cut across the wire")
-    ax.legend(frameon=False)
 
 
 def pulls(values: np.ndarray, ax: Any) -> None:

@@ -117,7 +117,7 @@ def prepare(spectrum: xr.Dataset | xr.DataArray, model: str | Model, bounds: Any
 def _read(spectrum: xr.Dataset | xr.DataArray, model: str | Model) -> tuple[Model, xr.Dataset]:
     """The model, made for the frequencies if it is that of the Hamiltonian, and the sweep of one site."""
     sweep = _one_site(spectrum)
-    if isinstance(model, str) and model in HAMILTONIAN:
+    if isinstance(model, str) and model.split("+")[0] in HAMILTONIAN:
         named = xr.Dataset(attrs={"model": model, "frequency": sweep["frequency"].values} | sweep.attrs)
         return model_of(named), sweep
     return get_model(model), sweep

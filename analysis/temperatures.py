@@ -15,7 +15,8 @@ from vbsense.analysis.shifts import expected_lines, transverse_bias
 from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
 from vbsense.flags import FLAGS
-from vbsense.layout import require
+from vbsense.flags import attributes as flag_attributes
+from vbsense.layout import MAP, require
 
 __all__ = ["temperature_map"]
 
@@ -50,9 +51,11 @@ def temperature_map(
     Returns
     -------
     xarray.Dataset
-        `D` and `D_err` (Hz), `sensor_temperature` and `sensor_temperature_err` (K), `flags`, in the dimensions of the
-        fit without polarity. Differences from pixel to pixel are safer than absolute values: 1 MHz in the D of the
-        defect is 1.6 K, and its `dD_dT`, whose error is not counted, is widely quoted but unverified for the presets.
+        A map with `D` and `D_err` (Hz), `sensor_temperature` and `sensor_temperature_err` (K), `flags`, in the
+        dimensions of the fit without polarity. "no_field" is set where the lines are closer than any field along with
+        this bias makes them, or their temperature would lie below zero. Differences from pixel to pixel are safer than
+        absolute values: 1 MHz in the D of the defect is 1.6 K, and its `dD_dT`, whose error is not counted, is widely
+        quoted but unverified for the presets.
 
     Raises
     ------
@@ -97,8 +100,19 @@ def _splitting(
     lower, upper = fit["center_lower"].values, fit["center_upper"].values
     shift, slope = table.interpolate((table.lower + table.upper) / 2 - defect.D, (upper - lower) / 2)
     D = (lower + upper) / 2 - shift
-    flags = flags | np.where(np.isnan(D) & np.isfinite(lower), FLAGS["outside_correction"].bit, 0)
+    lost = np.isnan(D) & np.isfinite(lower)
+    close = lost & ((upper - lower) / 2 < _closest(defect, transverse_bias(fit, bias)))
+    flags = flags | np.where(close, FLAGS["no_field"].bit, np.where(lost, FLAGS["outside_correction"].bit, 0))
     return D, {"center_lower": (1 + slope) / 2, "center_upper": (1 - slope) / 2}, flags
+
+
+def _closest(defect: Defect, across: np.ndarray) -> float:
+    """Least half of the splitting (Hz) that fields with the part `across` c have, near zero along c."""
+    from vbsense.spin import transitions
+
+    along = np.linspace(0, 5e-3, 51)
+    lines = transitions(np.column_stack([np.broadcast_to(across, (along.size, 2)), along]), defect)
+    return float(np.diff(lines, axis=-1).min() / 2)
 
 
 def _tilt(Bz: np.ndarray, defect: Defect, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,14 +135,16 @@ def _dataset(fit: xr.Dataset, defect: Defect, D: np.ndarray, error: np.ndarray, 
     comment = f"{defect.temperature:g} K at D = {defect.D / 1e6:g} MHz, slope {slope}; errors of these are not counted"
     kelvin = {"units": "K", "comment": comment}
     temperature = defect.temperature + (D - defect.D) / defect.dD_dT
+    with np.errstate(invalid="ignore"):
+        flags = flags | np.where(temperature < 0, FLAGS["no_field"].bit, 0)
     return xr.Dataset(
         {
             "D": (dims, D, {"units": "Hz", "long_name": "zero-field splitting"}),
             "D_err": (dims, error, {"units": "Hz"}),
             "sensor_temperature": (dims, temperature, kelvin),
             "sensor_temperature_err": (dims, error / abs(defect.dD_dT), {"units": "K"}),
-            "flags": (dims, flags.astype(np.uint16), fit["flags"].attrs),
+            "flags": (dims, flags.astype(np.uint16), flag_attributes()),
         },
         coords={name: c for name, c in fit.coords.items() if set(c.dims) <= set(dims) and name != "polarity"},
-        attrs=kept_attributes(fit),
+        attrs={"schema": MAP} | kept_attributes(fit),
     )

@@ -55,8 +55,8 @@ def vector_map(
     -------
     xarray.Dataset
         A map with `B` (component z) and `B_err`, `magnitude` and `magnitude_err` (T), and `azimuth_error`, half the
-        range of |Bz| that all azimuths allow (T; 0 with an azimuth). NaN, with the flag "below_splitting", where no
-        field gives such lines: with a field along c noise alone does that to half the pixels, which `field_map`
+        range of |Bz| that all azimuths allow (T; 0 with an azimuth). NaN, with the flag "no_field", where no field
+        gives such lines: with a field along c noise alone does that to half the pixels, which `field_map`
         serves better.
 
     Raises
@@ -96,7 +96,7 @@ def vector_map(
         }
         errors.append(np.sqrt(variance_of(fit, gradient)))
     flags = fit["flags"].values | np.where(np.isnan(half) | ~np.isnan(f1), 0, FLAGS["outside_correction"].bit)
-    flags = flags | np.where(np.isnan(size) & np.isfinite(f1), FLAGS["below_splitting"].bit, 0)
+    flags = flags | np.where(np.isnan(size) & np.isfinite(f1), FLAGS["no_field"].bit, 0)
     result = as_map(fit, sign_along_c(fit, bias) * along, errors[1], flags)
     dims = result["B"].dims[1:]
     result["magnitude"] = (dims, size, {"units": "T", "long_name": "|B|"})

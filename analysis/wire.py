@@ -1,81 +1,125 @@
-"""From a field map to the conductor below it."""
+"""From a field map to the conductors below it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from vbsense.currents import WIDEST, Bar
-from vbsense.data import LayoutError
+from vbsense._numbers import number
+from vbsense.analysis._wire_data import MapData, read_map, spot_of
+from vbsense.analysis._wire_misfit import Misfit, solve
+from vbsense.analysis._wire_model import WireModel
+from vbsense.analysis._wire_parameters import HIGHEST, Parameters, read_parameters, read_wires
+from vbsense.analysis._wire_solve import Minimum, covariance_within
+from vbsense.analysis._wire_text import correlation_of, summary_of, warn_of
 from vbsense.layout import require
 from vbsense.optics import SensorArray
 
 __all__ = ["WireFit", "fit_wire"]
 
-# Parameters that can be free, with the step of the numerical derivative.
-STEPS = {"current": 1e-3, "standoff": 0.2e-9, "position": 0.5e-9, "width": 0.5e-9, "offset": 1e-7}
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WireFit:
-    """Result of `fit_wire`.
+    """Result of `fit_wire`, and of `fit_cube` with a wire.
 
     Attributes
     ----------
     values, errors : mapping of str to float
-        Fitted parameters and their 1-sigma errors: `current` (A), `standoff` (m), `position` (m, shift
-        across the wire), `width` (m), `offset` (T).
+        Fitted parameters and their 1-sigma errors, in SI units: see `fit_wire` for the names. A parameter that ended
+        on a bound has the error NaN, and the others are those for that parameter fixed.
     covariance : ndarray, (parameter, parameter)
         In the order of `values`.
     reduced_chi2 : float
         Near 1 for a right model and right errors; NaN where the map has no errors and they were taken
         from the scatter about the model.
-    wire : Bar
-        The fitted conductor, in its fitted place.
-    model : ndarray, (site,)
-        Fitted Bz (T).
+    wire : Bar, Ribbon, or tuple or mapping of them
+        The fitted conductors, in their fitted place; in the form in which they were given.
+    model : ndarray, (site,) or (component, site)
+        Fitted field (T).
+    chi2, degrees : float, int
+        Chi-squared with priors, and values and priors less free parameters.
+    count : int
+        Values that were fitted.
+    fixed : mapping of str to float
+        All parameters that were not free.
     """
 
     values: Mapping[str, float]
     errors: Mapping[str, float]
     covariance: np.ndarray
     reduced_chi2: float
-    wire: Bar
+    wire: Any
     model: np.ndarray
+    chi2: float = np.nan
+    degrees: int = 0
+    count: int = 0
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    parameters: Parameters | None = field(default=None, repr=False)
+    misfit: Callable[[np.ndarray], float] | None = field(default=None, repr=False)
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation of the parameters, ``(parameter, parameter)``, in the order of `values`."""
+        return correlation_of(self.covariance)
+
+    def summary(self) -> str:
+        """The result as text: quality, every parameter with its error, and what is hardly told apart.
+
+        Examples
+        --------
+        >>> fit = WireFit({"standoff": 101.2e-9}, {"standoff": 8.13e-9}, np.array([[66e-18]]), 0.9, None, np.zeros(9),
+        ...               chi2=7.2, degrees=8, count=9)
+        >>> print(fit.summary())
+        9 values, 1 free parameters, chi2 7.2 for 8 degrees of freedom
+          standoff  101.2 ± 8.1 nm
+        """
+        p = self.parameters
+        pairs = [] if p is None else zip(p.free, p.prior_mean.tolist(), p.prior_sigma.tolist(), strict=True)
+        return summary_of(self, {name: (mean, sigma) for name, mean, sigma in pairs if np.isfinite(sigma)})
 
 
 def fit_wire(
     field: xr.Dataset,
     *,
-    wire: Bar,
-    free: Sequence[str] = ("current", "standoff"),
+    wire: Any,
+    free: str | Sequence[str] = ("current", "standoff"),
     standoff: float = 50e-9,
     array: SensorArray | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    priors: Mapping[str, tuple[float, float]] | None = None,
 ) -> WireFit:
-    """Fit a straight bar to a map of Bz by weighted least squares.
+    """Fit one or several straight conductors to a map of the field by weighted least squares.
 
-    The model is the Biot-Savart law of the bar, averaged over every spot and the depth of the layer;
-    the noise correlation between neighbouring sites is used where the map holds it.
+    The model is the Biot-Savart law of the conductors, averaged over every spot and the depth of the layer. All
+    components of the map are used, and the noise correlation between sites where the map holds it: a field that is
+    smooth over the sites is told by what the noise of neighbours has in common.
 
     Parameters
     ----------
     field : xarray.Dataset
-        Map with component z on sites (with the sensor array in its attributes) or pixels.
-    wire : Bar
+        Map with one or more components on sites (with the sensor array in its attributes) or pixels. Values that are
+        NaN, or have no error above 0, are left out.
+    wire : Bar, Ribbon, or sequence or mapping of them
         Start, with its place relative to the centre of pixel (0, 0); z = 0 of its frame does not matter,
-        the stand-off counts from its top face. A free current needs no start: the model is linear in it.
-    free : sequence of str
-        Some of current, standoff, position (shift across the wire), width, offset; the others stay as
-        in `wire` (position and offset 0).
+        the stand-off counts from its top face: of several, from the highest. A free current needs no start: the model
+        is linear in it.
+    free : str or sequence of str
+        Parameters that are fitted, see Notes; the others stay as in `wire`, and at zero what it does not tell.
     standoff : float
         Top face of the wire to the mean depth of the emitters (m): start value, or fixed value.
     array : SensorArray, optional
         Size, rotation and thickness of a spot, by default from the attributes of the map; the places
         of the spots are the coordinates of the map. Without one, the pixels of a map of pixels are
         averaged over their area.
+    bounds : mapping, optional
+        ``{"standoff": (40e-9, 200e-9)}``: smallest and largest value of free parameters.
+    priors : mapping, optional
+        ``{"width": (1e-6, 20e-9)}``: mean and standard deviation of what is known of free parameters beforehand. It
+        counts as one more measured value.
 
     Returns
     -------
@@ -84,9 +128,36 @@ def fit_wire(
     Raises
     ------
     ValueError
-        For unknown parameters, fewer valid values than parameters, or a map that does not determine them.
+        For unknown parameters, fewer valid values than parameters, bounds that exclude the start, or a map that does
+        not determine the parameters, such as two wires in one place: the message names them.
     LayoutError
-        For a map without Bz, or of sites of unknown size.
+        For a map without B, or of sites of unknown size.
+
+    Warns
+    -----
+    UserWarning
+        If two currents are hardly told apart, the fit did not converge, or the tilted layer cuts the top face.
+
+    Notes
+    -----
+    Parameters, all in SI units:
+
+    ==========================  ========================================================================================
+    current                     of a wire (A)
+    position                    its shift across, along current x normal (m)
+    width, thickness            of its cross-section (m); the top face stays where it is
+    rotation                    angle about z (rad), about the point of its axis next to the middle of the sites
+    standoff                    top face to mean depth of the emitters in the middle of the sites (m)
+    tilt_x, tilt_y              growth of the stand-off along x and y (m/m). That the axis of the sensors tilts with
+                                the layer, which adds -tilt_x Bx to what they read, is left out
+    offset                      field that is there without the current (T)
+    gradient_x, gradient_y      its growth from the middle of the sites (T/m)
+    ==========================  ========================================================================================
+
+    Those of several wires end in _1, _2 ... or, of a mapping, in its keys: ``current_left``. Of several components,
+    the last three are offset_x, gradient_xy (of Bx along y) and so on. A name without ending stands for all of them.
+
+    The layer must not cut the wire: the stand-off is at least the mean height of the emitters in it.
 
     Examples
     --------
@@ -101,157 +172,68 @@ def fit_wire(
     >>> wire = fit_wire(map_, wire=bar, standoff=40e-9)
     >>> round(wire.values["current"] * 1e3, 4), round(wire.values["standoff"] * 1e9, 2)
     (1.0, 60.0)
+    >>> known = fit_wire(map_, wire=bar, free=("current", "standoff", "width"), priors={"width": (1e-6, 20e-9)})
+    >>> round(known.values["width"] * 1e6, 3)
+    1.0
     """
     require(field, "map")
-    if "B" not in field or "z" not in field["component"].values:
-        raise LayoutError("the map has no component 'z' of 'B'; a wire is fitted to Bz")
-    free = (free,) if isinstance(free, str) else tuple(free)
-    if not free or len(set(free)) < len(free) or not set(free) <= set(STEPS):
-        raise ValueError(f"free is {free!r}; choose from {', '.join(STEPS)}, each once")
-    if not isinstance(wire, Bar):
-        raise TypeError(f"wire is a {type(wire).__name__}; the model is a vbsense.Bar")
-    array = _array(field) if array is None else array
-    if not standoff >= array.mean_height:
+    wires = read_wires(wire)
+    array = spot_of(field) if array is None else array
+    height = check_standoff(standoff, array)
+    data = read_map(field)
+    parameters = read_parameters(
+        wires, data.components, free, standoff=height, lowest=array.mean_height, bounds=bounds, priors=priors
+    )
+    if priors and not data.known_error:
+        raise ValueError("priors need a map with errors, B_err, to be weighed against")
+    told = data.count + int(np.isfinite(parameters.prior_sigma).sum())
+    if told <= len(parameters.free):
+        raise ValueError(
+            f"the map has {data.count} valid values for {len(parameters.free)} parameters; free fewer, or give priors"
+        )
+    model = WireModel(wires, array, data.x, data.y, data.components)
+    return _finish(data, model, parameters, solve(data, model, parameters))
+
+
+def check_standoff(standoff: Any, array: SensorArray) -> float:
+    """The stand-off (m), if the layer lies on the wire or above it."""
+    if not isinstance(array, SensorArray):
+        raise TypeError(f"array is a {type(array).__name__}; give a SensorArray")
+    height = number("standoff", standoff, "m")
+    if not array.mean_height <= height <= HIGHEST:
         raise ValueError(
             f"standoff is {standoff!r} m; it is at least the mean height of the emitters in their layer, "
-            f"{array.mean_height:.3g} m"
+            f"{array.mean_height:.3g} m, and at most {HIGHEST:g} m: write 50 nm as 50e-9"
         )
-    problem = _Problem(field, wire, free, float(standoff), array)
-    return problem.solve()
+    return height
 
 
-def _array(field: xr.Dataset) -> SensorArray:
-    if "sensor_array" in field.attrs and "site" in field["B"].dims:
-        return SensorArray.from_json(field.attrs["sensor_array"])
-    if "site" in field["B"].dims:
-        raise LayoutError("the map does not say what its sites are; pass array=SensorArray(...)")
-    steps = np.concatenate([np.diff(field["x"].values), np.diff(field["y"].values)])
-    if steps.size == 0:
-        raise LayoutError("the map has a single pixel; its size is unknown: pass array=SensorArray(...)")
-    return SensorArray(float(steps[0]), (1, 1), spot_size=float(steps[0]), thickness=0.0)
+def _finish(data: MapData, model: WireModel, parameters: Parameters, found: tuple[Misfit, Minimum]) -> WireFit:
+    misfit, best = found
+    told = data.count + int(np.isfinite(parameters.prior_sigma).sum())
+    degrees = told - len(parameters.free)
+    covariance = covariance_within(best, parameters.free, model.wires.suffixes)
+    reduced = best.chi2 / degrees
+    if not data.known_error:
+        covariance, reduced = covariance * reduced, np.nan
+    model = misfit.model
+    fitted = model.field(parameters.values(best.x))
+    return as_wire_fit(
+        model, parameters, best, covariance, misfit, reduced_chi2=float(reduced), degrees=degrees, count=data.count,
+        model=fitted[0] if len(data.components) == 1 else fitted,
+    )  # fmt: skip
 
 
-def _places(field: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of every value of Bz (m), in its order."""
-    if "site" in field["B"].dims:
-        return field["x"].values, field["y"].values
-    x, y = np.meshgrid(field["x"].values, field["y"].values)
-    return x.ravel(), y.ravel()
-
-
-def _cholesky(field: xr.Dataset, good: np.ndarray) -> np.ndarray | None:
-    """Factor of the noise correlation of the good sites, None where the map holds none."""
-    if "site_correlation" not in field:
-        return None
-    correlation = field["site_correlation"].values
-    if correlation.shape != (good.size, good.size):
-        raise LayoutError(
-            f"site_correlation has shape {correlation.shape} for {good.size} sites: select the same of 'site2'"
-        )
-    return np.linalg.cholesky(correlation[np.ix_(good, good)])
-
-
-def _inverse(normal: np.ndarray, free: tuple[str, ...]) -> np.ndarray:
-    scale = np.sqrt(np.diag(normal))
-    if not (np.isfinite(scale).all() and scale.all()):
-        raise ValueError(f"the map does not depend on {free[int(np.argmin(scale))]!r}: leave it out of free")
-    scaled = normal / np.outer(scale, scale)
-    if np.linalg.cond(scaled) > 1e12:
-        raise ValueError(f"the map does not determine {', '.join(free)} together: free fewer")
-    return np.linalg.inv(scaled) / np.outer(scale, scale)
-
-
-class _Problem:
-    """Whitened residuals of one map as a function of the free parameters, each in units of its step."""
-
-    def __init__(
-        self, field: xr.Dataset, wire: Bar, free: tuple[str, ...], standoff: float, array: SensorArray
-    ) -> None:
-        self.wire, self.free, self.array, self.places = wire, free, array, _places(field)
-        self.fixed = {
-            "current": wire.current,
-            "standoff": standoff,
-            "position": 0.0,
-            "width": wire.width,
-            "offset": 0.0,
-        }
-        self.Bz = field["B"].sel(component="z").values.ravel()
-        # Without errors any even weight will do, but not one that makes the residuals look small already.
-        even = np.full_like(self.Bz, 1e-6 * np.nanmax(np.abs(self.Bz), initial=1e-12))
-        error = field["B_err"].sel(component="z").values.ravel() if "B_err" in field else even
-        self.good = np.isfinite(self.Bz) & np.isfinite(error) & (error > 0)
-        if self.good.sum() <= len(free):
-            raise ValueError(f"the map has {int(self.good.sum())} valid values for {len(free)} parameters; free fewer")
-        self.error = error[self.good]
-        self.cholesky = _cholesky(field, self.good)
-        self.known_error = "B_err" in field
-
-    def bar(self, values: Mapping[str, float], current: float) -> Bar:
-        along = np.subtract(self.wire.end, self.wire.start)
-        across = np.cross(along / np.linalg.norm(along), self.wire.normal)
-        shift = values["position"] * across / np.linalg.norm(across)
-        return replace(
-            self.wire, start=tuple(self.wire.start + shift), end=tuple(self.wire.end + shift),
-            width=values["width"], current=current,
-        )  # fmt: skip
-
-    def unit_model(self, values: Mapping[str, float]) -> np.ndarray:
-        """Bz of one ampere, ``(site,)`` T/A."""
-        bar = self.bar(values, 1.0)
-        top = np.array([0.0, 0.0, self.wire.start[2] + self.wire.thickness / 2])
-        return self.array.average(
-            lambda p: bar.field(p + top), standoff=values["standoff"], order=(6, 3), at=self.places
-        )[:, 2]  # fmt: skip
-
-    def whiten(self, values: np.ndarray) -> np.ndarray:
-        """Values in units of their error, made uncorrelated."""
-        from scipy.linalg import solve_triangular
-
-        scaled = values[self.good] / self.error
-        return scaled if self.cholesky is None else solve_triangular(self.cholesky, scaled, lower=True)
-
-    def values(self, p: np.ndarray) -> dict[str, float]:
-        return self.fixed | {name: float(v * STEPS[name]) for name, v in zip(self.free, p, strict=True)}
-
-    def residual(self, p: np.ndarray) -> np.ndarray:
-        values = self.values(p)
-        return self.whiten(values["current"] * self.unit_model(values) + values["offset"] - self.Bz)
-
-    def start(self) -> np.ndarray:
-        """The given values, with the current that fits best to them (the model is linear in it)."""
-        start = dict(self.fixed)
-        if "current" in self.free:
-            u, b = self.whiten(self.unit_model(start)), self.whiten(self.Bz)
-            start["current"] = float(u @ b / (u @ u))
-        return np.array([start[name] / STEPS[name] for name in self.free])
-
-    def solve(self) -> WireFit:
-        from scipy.optimize import least_squares
-
-        lower = {"standoff": self.array.mean_height, "width": 1e-9}
-        low = np.array([lower.get(name, -np.inf) / STEPS[name] for name in self.free])
-        high = np.array([(WIDEST if name == "width" else np.inf) / STEPS[name] for name in self.free])
-        start = np.clip(self.start(), low + 1e-6, high)
-        # One step of each parameter: far above rounding, far below its error.
-        result = least_squares(
-            self.residual, start, bounds=(low, high), diff_step=None, x_scale="jac", jac=self.jacobian
-        )
-        values = self.values(result.x)
-        scale = np.array([STEPS[name] for name in self.free])
-        covariance = _inverse(result.jac.T @ result.jac, self.free) * np.outer(scale, scale)
-        reduced = 2 * result.cost / (self.good.sum() - len(self.free))
-        if not self.known_error:
-            covariance, reduced = covariance * reduced, np.nan
-        fitted = {name: values[name] for name in self.free}
-        errors = dict(zip(self.free, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-        model = values["current"] * self.unit_model(values) + values["offset"]
-        return WireFit(fitted, errors, covariance, float(reduced), self.bar(values, values["current"]), model)
-
-    def jacobian(self, p: np.ndarray) -> np.ndarray:
-        here = self.residual(p)
-        columns = []
-        for k in range(p.size):
-            step = np.zeros(p.size)
-            step[k] = 1.0
-            columns.append(self.residual(p + step) - here)
-        return np.array(columns).T
+def as_wire_fit(
+    geometry: WireModel, parameters: Parameters, best: Minimum, covariance: np.ndarray, misfit: Any, **rest: Any
+) -> WireFit:
+    """The result, with warnings about what is not as it should be."""
+    values = parameters.values(best.x)
+    fitted = {name: values[name] for name in parameters.free}
+    errors = dict(zip(parameters.free, np.sqrt(np.diag(covariance)).tolist(), strict=True))
+    warn_of(geometry, parameters, best, covariance, values)
+    wires = [geometry.conductor(k, values) for k in range(len(geometry.wires.conductors))]
+    return WireFit(
+        fitted, errors, covariance, wire=geometry.wires.like_given(wires), chi2=best.chi2,
+        fixed={n: v for n, v in values.items() if n not in fitted}, parameters=parameters, misfit=misfit, **rest,
+    )  # fmt: skip

@@ -8,7 +8,7 @@ import vbsense as vb
 from vbsense import analysis
 from vbsense.analysis.correction import HyperfineCorrection
 from vbsense.analysis.field import apparent_field
-from vbsense.data import LayoutError, make_fit, make_site_sweep
+from vbsense.data import LayoutError, make_fit, make_site_sweep, make_sweep
 from vbsense.flags import FLAGS
 
 UP = (0, 0, 10e-3)
@@ -196,6 +196,34 @@ def test_the_correction_knows_the_drive():
     assert np.abs(wrong).max() > 5e-6
 
 
+@pytest.mark.parametrize("model", ["gaussian+shared_fwhm", "lorentzian+shared_fwhm+baseline"])
+def test_lines_of_one_width_are_corrected(model):
+    true = np.array([9e-3, 10e-3, 11e-3])
+    fit = analysis.fit_sweep(exact(true, 55e6), model)
+    table = analysis.hyperfine_correction(fit)
+    assert table.linewidth == pytest.approx(55e6, rel=0.02)
+    assert analysis.field_map(fit, correction=table).B.values[0] == pytest.approx(true, abs=1e-6)
+
+
+def test_a_turning_drive_is_corrected_and_remembered(tmp_path):
+    """Six numbers are three real parts and three imaginary ones, in the attributes of a file as well."""
+    true, drive = np.array([9e-3, 10e-3]), np.array([1, 0.1j, 0])  # a circle would leave one line
+    numbers = [1.0, 0.0, 0.0, 0.0, 0.1, 0.0]
+    fit = analysis.fit_sweep(exact(true, 55e6, drive=drive).assign_attrs(drive=numbers))
+    fit = vb.load(vb.save(fit, tmp_path / "fit.h5"))
+    table = analysis.hyperfine_correction(fit, linewidth=55e6)
+    assert analysis.field_map(fit, correction=table).B.values[0] == pytest.approx(true, abs=1e-6)
+    along_x = analysis.hyperfine_correction(fit.assign_attrs(drive=(1.0, 0.0, 0.0)), linewidth=55e6)
+    assert abs(along_x.apply(true[0]) - table.apply(true[0])) > 2e-6  # it matters
+    from vbsense.analysis.fitted import model_of
+
+    named = xr.Dataset(attrs={"model": "hamiltonian", "drive": numbers})
+    assert model_of(named).drive == (1, 0.1j, 0)
+    for wrong in ([1.0, 0.0], "x", [1.0, 0.0, np.nan]):
+        with pytest.raises(LayoutError, match="3 real and 3 imaginary"):
+            model_of(named.assign_attrs(drive=wrong))
+
+
 def test_the_error_follows_the_slope_of_the_correction():
     table = HyperfineCorrection((8e-3, 10e-3, 12e-3), (8e-3, 11e-3, 14e-3), 60e6, "gaussian")
     fit = fit_of(*lines_at(np.array([12.5e-3, 20e-3])))
@@ -253,7 +281,7 @@ def test_fields_outside_the_table_are_named():
 # --- other leading dimensions, common mode ----------------------------------------------------------------------------
 
 
-def test_other_leading_dimensions_stay_and_one_of_them_is_a_map():
+def test_other_leading_dimensions_stay(tmp_path):
     temperatures = [290.0, 300.0, 310.0]
     total = 10e-3 + 1e-6 * np.arange(12).reshape(3, 2, 2)  # temperature, polarity, site
     heated = xr.DataArray(temperatures, dims="temperature", attrs={"units": "K"})
@@ -266,8 +294,32 @@ def test_other_leading_dimensions_stay_and_one_of_them_is_a_map():
     assert got.flags.dims == ("temperature", "site")
     one = got.isel(temperature=1)
     assert vb.data.check(one).B_common.values == pytest.approx(total[1].mean(0))
-    with pytest.raises(LayoutError, match="'temperature'"):
-        vb.data.check(got)
+    path = vb.save(got, tmp_path / "maps.h5")
+    xr.testing.assert_identical(vb.load(path).drop_attrs(), got.drop_attrs())
+    with vb.files.open_lazy(path) as opened:
+        assert opened.B.isel(temperature=2).values == pytest.approx(got.B.values[:, 2], abs=0)
+    from vbsense.layout import require
+
+    assert require(got, "map", leading=True) is got
+    assert require(one, "map") is one
+    with pytest.raises(LayoutError, match=r"temperature as well; select one map: .isel\(temperature=0\)"):
+        require(got, "map")
+
+
+def test_repeated_pictures_are_maps_that_stay_in_their_file(tmp_path):
+    rng = np.random.default_rng(8)
+    shape = (3, 70, 900)
+    total = 10e-3 + 1e-5 * rng.standard_normal(shape)
+    sweep = make_sweep(
+        np.broadcast_to(np.float32(1), (3, 4, 70, 900)), np.linspace(3e9, 4e9, 4), pixel_size=1e-7,
+        coords={"sweep": range(3)}, bias_field=UP,
+    )  # fmt: skip
+    got = analysis.field_map(fit_of(*lines_at(total), sweep=sweep))
+    assert got.B.dims == ("component", "sweep", "y", "x")
+    with vb.files.open_lazy(vb.save(got, tmp_path / "maps.h5")) as opened:
+        assert not opened.B.variable._in_memory
+        part = {"sweep": 1, "y": slice(20, 50), "x": [3, 800]}
+        assert opened.B.isel(part).values[0] == pytest.approx(total[1, 20:50][:, [3, 800]], abs=1e-12)
 
 
 def test_difference_and_common_mode_have_true_errors():

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 from vbsense.data import LayoutError, make_map, make_site_sweep, make_sweep
 from vbsense.files import load, open_lazy, save, save_computed, summary
 from vbsense.storage import durable
-from vbsense.storage.blocks import chunks
+from vbsense.storage.blocks import blocks, chunks, pieces
 from vbsense.storage.packing import PIPELINE, pack
 from vbsense.storage.seal import SEAL_BYTES, add_seal
 
@@ -159,10 +159,51 @@ def test_h5py_finds_scales_units_and_chunks(path: Path) -> None:
         (("frequency", "y", "x"), (50_000, 512, 512), (50_000, 8, 8)),
         (("truth_site", "truth_component"), (1600, 3), (1600, 3)),
         (("truth_y", "truth_x"), (2048, 2048), (512, 512)),
+        (("component", "y", "x"), (3, 512, 512), (3, 32, 512)),
+        (("component", "sweep", "y", "x"), (1, 9, 512, 20_000), (1, 1, 32, 8192)),
+        (("y", "x", "parameter", "parameter2"), (512, 512, 7, 7), (32, 160, 7, 7)),
+        (("y", "x", "depth"), (512, 512, 7), (32, 32, 1)),
+        (("component", "site"), (1, 5000), (1, 1024)),
+        ((), (), ()),
     ],
 )
 def test_chunks_hold_all_frequencies(dims: tuple, shape: tuple, expected: tuple) -> None:
     assert chunks(dims, shape, 4) == expected
+
+
+@given(
+    st.permutations(["component", "sweep", "y", "x", "parameter"]),
+    st.lists(st.integers(1, 90), min_size=5, max_size=5),
+    st.integers(2, 5),
+)
+def test_blocks_follow_each_other_within_chunks_and_from_chunk_to_chunk(dims: list, shape: list, count: int) -> None:
+    """So the checksum, which goes from block to block, may be taken chunk by chunk."""
+    names, lengths = tuple(dims[-count:]), tuple(shape[-count:])
+    lengths = tuple(min(n, 3) if name not in ("x", "y") else n for name, n in zip(names, lengths, strict=True))
+    seen = []
+    for piece in pieces(names, lengths, 8):
+        for inner in blocks(names, tuple(part.stop - part.start for part in piece), 8):
+            seen.append(tuple(p.start + i.start for p, i in zip(piece, inner, strict=True)))
+    assert seen == [tuple(part.start for part in index) for index in blocks(names, lengths, 8)]
+
+
+def test_files_cut_into_small_chunks_are_still_read(tmp_path: Path) -> None:
+    """As those of version 0.1 were: what is checked does not depend on how a file is cut."""
+    rng = np.random.default_rng(3)
+    field = make_map(rng.normal(size=(70, 300)), pixel_size=1e-7)
+    path = save(field, tmp_path / "map.h5")
+    old = tmp_path / "old.h5"
+    with h5py.File(path) as new, h5py.File(old, "w") as h5:
+        for name in new:
+            new.copy(name, h5)
+        del h5["B"]
+        h5.create_dataset("B", data=new["B"][()], chunks=(1, 32, 32), compression="gzip", shuffle=True)
+        h5["B"].attrs["units"] = "T"
+        for axis, name in enumerate(("component", "y", "x")):
+            h5["B"].dims[axis].attach_scale(h5[name])
+        h5.attrs.update(new.attrs)
+        assert new["B"].chunks == (1, 32, 300)
+    assert load(old).B.identical(load(path).B)
 
 
 def test_the_checksum_depends_on_the_data_alone(tmp_path: Path) -> None:

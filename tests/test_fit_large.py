@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from test_fit import PATHOLOGICAL
 
 from vbsense import files
 from vbsense.analysis import fit_sweep
@@ -84,6 +87,42 @@ def test_a_sweep_in_its_file_is_fitted_as_in_memory(stored, fit, threads):
         assert len(bands_of(lazy.signal)) == 6
         assert_same(fit_sweep(lazy, threads=threads), fit)
         assert not lazy.signal.variable._in_memory
+
+
+@pytest.mark.usefixtures("small_bands")
+@pytest.mark.parametrize("budget", [1, 1 << 22])
+def test_threads_share_a_large_band(stored, fit, monkeypatch, budget):
+    """Two bands, or only one, may be in memory at a time: then all threads read and fit pieces of it."""
+    monkeypatch.setattr("vbsense.analysis._bandwise.BUDGET", budget)
+    used = set()
+
+    def solve_block(*arguments):
+        used.add(threading.current_thread())
+        time.sleep(0.002)
+        return block(*arguments)
+
+    from vbsense.analysis._task import solve_block as block
+
+    monkeypatch.setattr("vbsense.analysis._task.solve_block", solve_block)
+    monkeypatch.setattr("vbsense.analysis._task.BLOCK", 256)
+    with files.open_lazy(stored) as lazy:
+        assert_same(fit_sweep(lazy, threads=4), fit)
+    assert len(used) > 1
+
+
+@pytest.mark.parametrize(
+    ("threads", "points", "expected"), [(1, 101, (1, 1)), (2, 101, (2, 1)), (2, 401, (1, 2)), (16, 101, (5, 4))]
+)
+def test_bands_at_once_are_bounded_by_memory(threads, points, expected):
+    """A picture of 512 x 512 pixels in single precision: of 401 frequencies one band is 26 MB."""
+    from vbsense.analysis._bands import Source
+    from vbsense.analysis._bandwise import Job
+
+    empty = np.broadcast_to(np.float32(1), (points, 512, 512))
+    sweep = make_sweep(empty, np.linspace(3e9, 4e9, points), pixel_size=1e-7)
+    plan = SimpleNamespace(signal=np.broadcast_to(np.float32(1), (1, points, 512**2)), error=None)
+    job = Job(Source(sweep), plan, None, None, threads=threads)
+    assert (job.at_once, job.inside) == expected
 
 
 @pytest.mark.usefixtures("small_bands")
@@ -160,6 +199,35 @@ def test_results_in_a_file(stored, sweep, tmp_path):
         fit_sweep(sweep, out=tmp_path / "fit.h5")
 
 
+@pytest.mark.usefixtures("small_bands")
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("model", ["gaussian", "hyperfine14", "hamiltonian"])
+def test_pathological_spectra_between_good_ones(tmp_path, model, precision):
+    """In bands and into a file: good neighbours lend no pathological spectrum a number, and none spoils a good one."""
+    kinds, rows = len(PATHOLOGICAL), [1, 31, 32, 40]  # on both sides of the edge of a band
+    rng = np.random.default_rng(3)
+    clean = get_model("gaussian").evaluate(FREQUENCY, [1e5, 3.2e9, 3.74e9, 1.5e8, 1.5e8, 0.2, 0.2])
+    signal = rng.poisson(np.broadcast_to(clean[:, None, None], (41, 44, kinds))).astype(float)
+    good = make_sweep(signal, FREQUENCY, pixel_size=1e-7, frames=1)
+    bad = good.copy(deep=True)
+    for k, make_one in enumerate(PATHOLOGICAL.values()):
+        bad.signal[:, rows, k] = np.broadcast_to(np.asarray(make_one(FREQUENCY))[:, None], (41, len(rows)))
+    path = files.save(bad, tmp_path / "sweep.h5")
+    with files.open_lazy(path) as lazy, fit_sweep(lazy, model, precision=precision, out=tmp_path / "fit.h5") as fit:
+        fit.load()
+    assert_same(fit, fit_sweep(bad, model, precision=precision))
+    flags = fit.flags.values[rows]
+    names = [name for name in fit.data_vars if f"{name}_err" in fit]
+    values = np.stack([fit[name].values[rows] for name in names])
+    for k, kind in enumerate(PATHOLOGICAL):
+        assert (flags[:, k] > 0).all(), (kind, values[:, :, k])
+        assert (((flags[:, k] & FATAL) > 0) == np.isnan(values[:, :, k]).all(0)).all(), kind
+    others = np.setdiff1d(np.arange(44), rows)
+    expected = fit_sweep(good, model, precision=precision)
+    for name in names:
+        assert fit[name].values[others].tobytes() == expected[name].values[others].tobytes()
+
+
 def test_nothing_is_left_after_an_error(stored, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("stop")
@@ -206,6 +274,7 @@ def test_chunks_are_read_as_hdf5_reads_them(tmp_path, dtype):
         ):  # fmt: skip
             part = lazy.other.isel(index).variable
             np.testing.assert_array_equal(read_values(part), sweep.other.isel(index).values)
+            np.testing.assert_array_equal(read_values(part, threads=3), sweep.other.isel(index).values)
         part = lazy.other.isel(y=slice(3, 40)).variable
         assert read_values(part).shape == (2, 7, 37, 50)
         assert not part._in_memory  # nothing was kept
@@ -359,7 +428,7 @@ def signal(change):
 REFUSED = {
     "descending": (lambda s: s.isel(frequency=slice(None, None, -1)), "sort it, and the signal with it"),
     "shuffled": (lambda s: s.isel(frequency=np.roll(np.arange(41), 3)), "not ascending"),
-    "twice": (frequencies(np.repeat(FREQUENCY, 2)[:41]), "not ascending"),
+    "twice": (frequencies(np.repeat(FREQUENCY, 2)[:41]), "points of the same frequency"),
     "GHz": (frequencies(FREQUENCY / 1e9), r"3.47 GHz is 3.47e9"),
     "labelled GHz": (frequencies(FREQUENCY / 1e9, "GHz"), "must be in 'Hz'"),
     "frequency NaN": (frequencies(np.where(FREQUENCY == FREQUENCY[4], np.nan, FREQUENCY)), "NaN"),
@@ -430,6 +499,19 @@ def test_all_nan_is_flagged():
         fit = fit_sweep(one.assign(signal=one.signal * np.nan).assign_coords(sweep.coords).pipe(with_units))
         assert (fit.flags.values == FLAGS["nan_input"].bit).all()
         assert all(np.isnan(fit[name]).all() for name in ("offset", "center_upper_err", "reduced_chi2"))
+
+
+def test_the_command_says_what_to_do_if_nothing_was_fitted(tmp_path, capsys):
+    sweep = make(3, 4, ())
+    files.save(with_units(sweep.assign(signal=sweep.signal * np.nan)), tmp_path / "nan.h5")
+    files.save(sweep.isel(frequency=slice(0, 3)), tmp_path / "few.h5")
+    for name, advice in (("nan", "mend the data"), ("few", "measure more frequencies")):
+        assert main(["fit", str(tmp_path / f"{name}.h5"), "--out", str(tmp_path / "fit.h5"), "--force"]) == 0
+        said = capsys.readouterr().out
+        assert "0 of 12 fits without a flag" in said
+        assert advice in said
+    assert main(["map", str(tmp_path / "fit.h5"), "--correction", "none"]) == 2
+    assert "the bias is not known" in capsys.readouterr().err
 
 
 def with_units(sweep):

@@ -66,14 +66,14 @@ def test_errors_hold_between_weak_and_clear(name, ratio):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "worst"), [("hyperfine14", 8e-3), ("hyperfine15", 2e-4)])
+@pytest.mark.parametrize(("name", "worst"), [("hyperfine14", 5e-3), ("hyperfine15", 2e-4)])
 def test_weak_combs(name, worst):
     """Chi-squared of a comb has teeth: at three times the noise a few answers in a thousand lie on the wrong one."""
-    for ratio, far in ((3.0, worst), (4.0, worst / 2), (6.0, 3e-4), (10.0, 1e-4)):
+    for ratio, far in ((2.0, 2e-4), (3.0, worst), (4.0, worst / 4), (6.0, 3e-4), (10.0, 1e-4)):
         truth, sweep = weak(name, 10_000, ratio)
         z = pulls(fit_sweep(sweep, name), truth)
-        assert 0.64 < (np.abs(z) < 1).mean() < 0.74
-        assert (np.abs(z) > 6).mean() <= far
+        assert ratio < 3 or 0.64 < (np.abs(z) < 1).mean() < 0.745
+        assert (np.abs(z) > 6).sum() <= far * z.size
 
 
 @pytest.mark.parametrize("name", ["lorentzian", "gaussian"])

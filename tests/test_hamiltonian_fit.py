@@ -151,6 +151,94 @@ def test_derivatives(shape, fwhm, Bz):
     np.testing.assert_allclose(light, values, rtol=1e-12)
 
 
+@pytest.mark.parametrize("E", [45e6, 59e6, 71e6])
+def test_another_E_is_a_number_to_fix(E):
+    """A parabola through three E: the field is right where E is said, and far off where it is not."""
+    defect = vb.VB14N.at(E=E)
+    light = exact(LOW, 65e6, defect, E_AXIS, "lorentzian")
+    sites = as_sites(light, error=np.full_like(light, 1e-4))
+    model = hamiltonian_model(drive=E_AXIS, frequency=NARROW, E_range=20e6)
+    fixed = analysis.fit_sweep(sites, model, fixed={"E": E}, max_iterations=300)
+    assert np.abs(fixed.Bz.values - LOW).max() < (1e-6 if E == vb.VB14N.E else 4e-6)
+    if E != vb.VB14N.E:
+        assert np.abs(analysis.fit_sweep(sites, "hamiltonian").Bz.values - LOW).max() > 100e-6
+
+
+def test_E_is_found_at_low_fields():
+    """Truth from all levels. What effective lines leave out costs an MHz or two."""
+    low = LOW[LOW < 4e-3]
+    for E in (50e6, 66e6):
+        light = exact(low, 65e6, vb.VB14N.at(E=E), E_AXIS, "lorentzian")
+        model = hamiltonian_model(drive=E_AXIS, frequency=NARROW, E_range=20e6)
+        fit = analysis.fit_sweep(as_sites(light, error=np.full_like(light, 1e-4)), model, max_iterations=300)
+        assert not fit.flags.any()
+        assert fit.E.attrs["units"] == "Hz"
+        assert np.abs(fit.E.values - E).max() < 2e6
+        assert np.abs(fit.Bz.values - low).max() < 15e-6
+
+
+@pytest.mark.parametrize("shape", ["lorentzian", "gaussian"])
+def test_errors_hold_with_E(shape):
+    """Simulated by the model itself, in float32: errors, not bias, are looked at."""
+    model = hamiltonian_model(shape=shape, frequency=NARROW, E_range=20e6)
+    truth = np.array([3e6, 3.472e9, 3e-3, 55e6, 0.12, 0.1, 62e6])
+    electrons = np.random.default_rng(0).poisson(np.tile(model.evaluate(NARROW, truth)[:, None], (1, 1500)))
+    fit = analysis.fit_sweep(as_sites(electrons, frames=1), model, precision="single")
+    assert (fit.flags.values == 0).mean() > 0.95
+    for name, value in zip(model.parameters, truth, strict=True):
+        inside = np.abs(fit[name].values - value) < fit[name + "_err"].values
+        assert inside.mean() == pytest.approx(0.683, abs=0.07), name
+
+
+@pytest.mark.parametrize("shape", ["lorentzian", "gaussian"])
+@pytest.mark.parametrize("E", [0.40, 0.59, 0.77])
+@pytest.mark.parametrize("Bz", [0.05e-3, 1.23e-3, 12.0e-3, 19.9e-3])
+def test_derivatives_with_E(shape, E, Bz):
+    model = hamiltonian_model(shape=shape, frequency=NARROW, E_range=20e6)
+    kernel, x = model.compiled(model.scale), np.linspace(-5, 5, 64)
+    p = np.concatenate([[1.1, 0.1, Bz * 1e3, 0.6, 0.05, 0.07, E], model.constants])
+    values, rows, out = np.zeros(64), np.zeros((7, 64)), np.zeros(64)
+    kernel(x, p, values, rows)
+    for i in range(7):
+        step = []
+        for change in (1e-6, -1e-6):
+            kernel(x, np.where(np.arange(p.size) == i, p + change, p), out, np.zeros((7, 64)))
+            step.append(out.copy())
+        np.testing.assert_allclose(rows[i], (step[0] - step[1]) / 2e-6, atol=1e-6 * np.abs(rows[i]).max() + 1e-9)
+    light = model.evaluate(vb.VB14N.D + x * 1e8, [1.1, vb.VB14N.D + 1e7, Bz, 60e6, 0.05, 0.07, E * 1e8])
+    np.testing.assert_allclose(light, values, rtol=1e-12)
+
+
+def test_E_by_name():
+    from vbsense.lineshape import get_model
+
+    assert get_model("hamiltonian+E").parameters[-1] == "E"
+    assert get_model("hamiltonian_gaussian+E").name == "hamiltonian_gaussian+E"
+    many = get_model("hamiltonian+E").evaluate(NARROW, [[1.0, 3.47e9, 5e-3, 6e7, 0.1, 0.1, E] for E in (5e7, 6e7)])
+    one = get_model("hamiltonian+E").evaluate(NARROW, [1.0, 3.47e9, 5e-3, 6e7, 0.1, 0.1, 6e7])
+    np.testing.assert_array_equal(many[1], one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["lorentzian", "gaussian"])
+def test_weak_spectra_are_flagged_rather_than_wrong(shape):
+    """Branches two to eight times as deep as the noise: at most one unflagged field in a thousand is beyond 6 sigma."""
+    model, far, kept = hamiltonian_model(shape=shape, frequency=NARROW), 0, 0
+    for ratio in (2.0, 3.0, 4.0, 6.0, 8.0):
+        rng, n = np.random.default_rng(3), 3000
+        columns = np.ones(n), rng.uniform(3.46e9, 3.48e9, n), rng.uniform(4e-3, 9e-3, n), rng.uniform(40e6, 60e6, n)
+        truth = np.stack([*columns, np.full(n, 0.12), np.full(n, 0.12)], -1)
+        clean = model.evaluate(NARROW, truth)
+        electrons = (ratio / np.median(1 - clean.min(1))) ** 2
+        signal = electrons * clean + np.sqrt(electrons * clean) * rng.standard_normal(clean.shape)
+        fit = analysis.fit_sweep(as_sites(signal.T, frames=1), model)
+        good = fit.flags.values == 0
+        pull = np.abs(fit.Bz.values - truth[:, 2])[good] / fit.Bz_err.values[good]
+        far, kept = far + (pull > 6).sum(), kept + good.sum()
+        assert ratio < 6 or 0.53 < (pull < 1).mean() < 0.73
+    assert far <= 1e-3 * kept
+
+
 def noisy(n, shape="lorentzian", electrons=400_000, seed=0):
     """Shot noise on exact spectra from 4 to 11 mT with a D of their own and unequal contrasts."""
     rng = np.random.default_rng(seed)
@@ -189,6 +277,21 @@ def test_by_name_it_is_made_for_the_sweep():
     assert right.attrs["model"] == "hamiltonian"
     wrong = analysis.fit_sweep(sweep, hamiltonian_model(drive=E_AXIS))
     assert np.abs(wrong.Bz.values - Bz).max() > 10e-6
+
+
+@pytest.mark.parametrize("name", ["hamiltonian+baseline", "hamiltonian+E+baseline"])
+def test_light_that_rises_along_the_sweep(name):
+    """Exact spectra on a slope twice as deep as the dips: the model without one loses them, with it all are read."""
+    Bz, rise = np.linspace(3e-3, 12e-3, 8), 0.2e-9
+    light = exact(Bz, 60e6, vb.VB14N, E_AXIS, "lorentzian") * (1 + rise * (NARROW - vb.VB14N.D))[:, None]
+    sites = as_sites(light, error=np.full_like(light, 5e-4))
+    fit = analysis.fit_sweep(sites, name, fixed={"E": 59e6} if "E" in name.split("+") else None)
+    assert not fit.flags.any()
+    np.testing.assert_allclose(fit.Bz, Bz, atol=15e-6)
+    np.testing.assert_allclose(fit.slope, rise, rtol=0.02)
+    assert (analysis.fit_sweep(sites, "hamiltonian").flags.values & FATAL).any()
+    one = analysis.fit_spectrum(sites.isel(site=3), name)
+    assert one.best_values["Bz"] == pytest.approx(Bz[3], abs=60e-6)
 
 
 def test_options_of_the_engine():
@@ -240,6 +343,10 @@ def test_the_same_call_gives_the_same_model():
         ({"largest": 0.12}, "a field in T"),
         ({"largest": -1.0}, "a field in T"),
         ({"largest": np.nan}, "a field in T"),
+        ({"E_range": 0.0}, "1e6 to 30e6"),
+        ({"E_range": np.nan}, "1e6 to 30e6"),
+        ({"E_range": 20}, "1e6 to 30e6"),
+        ({"defect": vb.VB14N.at(E=0.0), "E_range": 20e6}, "stays above"),
         ({"frequency": [3.4e9]}, "two or more"),
         ({"frequency": [3.4e9, 3.3e9]}, "ascending"),
         ({"frequency": [3.4, 3.5]}, "in Hz"),

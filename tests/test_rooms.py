@@ -16,7 +16,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FOLDERS = {"vbsense": ROOT / "vbsense", **{f"vbsense.{room}": ROOT / room for room in ROOMS}}
 
 # Import name -> name on the package index, where they differ.
-DISTRIBUTION = {"serial": "pyserial", "usb": "pyusb", "pyvisa_py": "pyvisa-py", "pyvisa_sim": "pyvisa-sim"}
+DISTRIBUTION = {
+    "skimage": "scikit-image",
+    "serial": "pyserial",
+    "usb": "pyusb",
+    "pyvisa_py": "pyvisa-py",
+    "pyvisa_sim": "pyvisa-sim",
+}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -121,7 +121,7 @@ def test_without_known_noise_the_logarithm_counts():
         (lambda: analysis.compare_models(measured(), ["gaussian", "gaussian"]), ValueError, "name of its own"),
         (lambda: analysis.compare_models(measured(), ["gaussian", "gausian"]), ValueError, "did you mean 'gaussian'"),
         (lambda: analysis.fit_spectrum(measured(), "hamiltonion"), ValueError, "did you mean 'hamiltonian'"),
-        (lambda: analysis.fit_spectrum(measured(), "hamiltonian+baseline"), ValueError, "nothing can be added"),
+        (lambda: analysis.fit_spectrum(measured(), "hamiltonian+shared_fwhm"), ValueError, "fwhm. cannot be added"),
         (lambda: analysis.fit_spectrum(measured(), "gaussian", fixed={"fwhm": 1e8}), ValueError, "fwhm"),
         (lambda: analysis.fit_spectrum(measured().isel(frequency=slice(7))), ValueError, "7 free parameters"),
         (lambda: analysis.fit_spectrum(5), TypeError, "received int"),

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import vbsense as vb
 from vbsense import analysis
@@ -167,10 +170,56 @@ def test_lines_that_no_field_gives_are_flagged():
     got = analysis.vector_map(fit)
     assert np.isnan(got.B.values).all()
     assert np.isnan(got.azimuth_error.values).all()
-    assert (got.flags.values & FLAGS["below_splitting"].bit > 0).all()
+    assert (got.flags.values == FLAGS["no_field"].bit).all()
     pair = noisy_fit(lower, upper, np.eye(2), 3, 9, {"polarity": [1, -1]}, bias_field=(0, 0, 1e-2))
     with pytest.raises(LayoutError, match="polarity"):
         analysis.vector_map(pair)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-60e-3, 60e-3), min_size=3, max_size=3), st.floats(1e6, 100e6))
+def test_the_lines_of_any_field_are_possible(field, E):
+    lines = vb.transitions(field, vb.VB14N.at(E=E))
+    fit = noisy_fit(*lines, 1e-6 * np.eye(2), 2, 9, bias_field=(0, 0, 1e-2))
+    assert (analysis.field_map(fit, vb.VB14N.at(E=E)).flags.values & FLAGS["no_field"].bit == 0).all()
+
+
+@pytest.mark.parametrize("half", [30e6, 70e6, 280e6])
+@pytest.mark.parametrize("known", [1e4, 30e6])
+def test_lines_that_no_field_moves_there_are_flagged(half, known):
+    bit = FLAGS["no_field"].bit
+    highest = 3 * half + 3 * vb.VB14N.E
+    for middle, far in ((-60e6, True), (-30e6, False), (highest + 20e6, False), (highest + 60e6, True)):
+        fit = noisy_fit(vb.VB14N.D + middle - half, vb.VB14N.D + middle + half, [[known**2, 0], [0, known**2]], 1, 3,
+                        bias_field=(0, 0, 1e-2))  # fmt: skip
+        fit["center_lower"][:], fit["center_upper"][:] = (vb.VB14N.D + middle + s * half for s in (-1, 1))
+        # What noise may have moved there is not flagged.
+        assert ((analysis.field_map(fit).flags.values & bit > 0) == (far and known < 1e6)).all()
+
+
+def test_lines_too_close_or_too_far_up_tell_no_temperature():
+    lower, upper = branch_centroids([0, 0, 10e-3])
+    fit = noisy_fit(lower, upper, np.eye(2), 4, 9, bias_field=(0, 0, 1e-2))
+    fit["center_lower"][1], fit["center_upper"][1] = 3.44e9, 3.50e9  # a splitting of E
+    fit["center_lower"][2] += 300e6  # minus 180 K
+    fit["center_upper"][2] += 300e6
+    got = analysis.temperature_map(fit)
+    assert (got.flags.values & FLAGS["no_field"].bit > 0).tolist() == [False, True, True, False]
+    assert np.isnan(got.sensor_temperature.values).tolist() == [False, True, False, False]
+    assert got.sensor_temperature.values[2] < 0
+
+
+def test_a_map_of_temperatures_is_saved(tmp_path):
+    lower, upper = branch_centroids([0, 0, 10e-3])
+    fit = noisy_fit(lower, upper, 1e8 * np.eye(2), 3, 9, {"sweep": [0, 1]}, bias_field=(0, 0, 1e-2))
+    got = analysis.temperature_map(fit)
+    back = vb.load(vb.save(got, tmp_path / "warm.h5"))
+    xr.testing.assert_identical(back.drop_attrs(deep=False), got.drop_attrs(deep=False))
+    with pytest.raises(LayoutError, match="a map of 'B' or 'J' is needed; this one holds D, "):
+        analysis.fit_wire(back.isel(sweep=0), wire=vb.Bar((0, 0, 0), (0, 1e-6, 0), 1e-6, 1e-7, 1e-3), standoff=1e-7)
+    del got["sensor_temperature"].attrs["units"]
+    with pytest.raises(LayoutError, match="sensor_temperature"):
+        vb.save(got, tmp_path / "bad.h5")
 
 
 def test_a_correction_of_another_model_is_refused():

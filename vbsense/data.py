@@ -1,8 +1,8 @@
 """The layouts: what a sweep, a fit and a map look like. Only this module knows them.
 
-A sweep has dimensions ``(..., frequency, y, x)``, or ``(..., frequency, site)`` for a sensor array
-after extraction; a fit has those without ``frequency``; a map has ``(component, y, x)`` or
-``(component, site)``. Every variable and coordinate carries ``attrs["units"]``, all SI, with
+A sweep has dimensions ``(..., frequency, y, x)``, or ``(..., frequency, site)`` for a sensor array after extraction; a
+fit has those without ``frequency``; a map has ``(component, ..., y, x)`` or ``(component, ..., site)``, one of
+temperatures ``(..., y, x)`` or ``(..., site)``. Every variable and coordinate carries ``attrs["units"]``, all SI, with
 ``electron`` for camera signals. Row 0 is the smallest y.
 """
 
@@ -202,68 +202,91 @@ def make_fit(
     return check(dataset)
 
 
-def make_map(B: Any, *, pixel_size: float, error: Any = None, component: str = "z", **attributes: Any) -> xr.Dataset:
+def make_map(
+    B: Any,
+    *,
+    pixel_size: float,
+    error: Any = None,
+    component: str = "z",
+    coords: Mapping[str, Any] | None = None,
+    **attributes: Any,
+) -> xr.Dataset:
     """Build a map of one field component on a pixel grid.
 
     Parameters
     ----------
-    B : array_like, (y, x)
+    B : array_like, (..., y, x)
         Magnetic flux density (T).
     pixel_size : float
         Pixel size on the sample (m).
-    error : array_like, (y, x), optional
+    error : array_like, (..., y, x), optional
         One sigma (T).
     component : {"x", "y", "z"}
         Which component `B` holds.
+    coords : mapping, optional
+        Leading dimensions in order, for example ``{"sweep": range(10)}``.
     **attributes
         See `ATTRIBUTES`.
 
     Returns
     -------
     xarray.Dataset
-        With schema ``vbsense.map/1`` and dimensions ``(component, y, x)``.
+        With schema ``vbsense.map/1`` and dimensions ``(component, ..., y, x)``.
 
     Examples
     --------
     >>> import numpy as np
     >>> make_map(np.zeros((3, 4)), pixel_size=1e-7).B.sizes["component"]
     1
+    >>> make_map(np.zeros((2, 3, 4)), pixel_size=1e-7, coords={"temperature": [290.0, 300.0]}).B.dims
+    ('component', 'temperature', 'y', 'x')
     """
-    B = _as_field("B", B)
-    if B.ndim != 2 or B.size == 0:
-        raise LayoutError(f"B has shape {B.shape}; a map needs (y, x), none of them empty")
+    B, leading = _as_field("B", B), dict(coords or {})
+    if B.ndim != len(leading) + 2 or B.size == 0:
+        raise LayoutError(f"B has shape {B.shape}; a map needs {_named(leading, 'y', 'x')}, none of them empty")
     _check_pixel_size(pixel_size)
-    axes = {"y": np.arange(B.shape[0]) * pixel_size, "x": np.arange(B.shape[1]) * pixel_size}
-    return _make_map(B, error, component, ("y", "x"), axes, attributes | {"pixel_size": pixel_size})
+    axes = {"y": np.arange(B.shape[-2]) * pixel_size, "x": np.arange(B.shape[-1]) * pixel_size}
+    return _make_map(B, error, component, (*leading, "y", "x"), leading | axes, attributes | {"pixel_size": pixel_size})
 
 
 def make_site_map(
-    B: Any, *, sites: xr.Dataset, error: Any = None, component: str = "z", **attributes: Any
+    B: Any,
+    *,
+    sites: xr.Dataset,
+    error: Any = None,
+    component: str = "z",
+    coords: Mapping[str, Any] | None = None,
+    **attributes: Any,
 ) -> xr.Dataset:
     """Build a map of one field component on sensor sites.
 
     Parameters
     ----------
-    B : array_like, (site,)
+    B : array_like, (..., site)
         Magnetic flux density (T).
     sites : xarray.Dataset
         A sweep, fit or map that has the coordinates of the sites.
-    error, component, **attributes
+    error, component, coords, **attributes
         As in `make_map`.
 
     Returns
     -------
     xarray.Dataset
-        With schema ``vbsense.map/1`` and dimensions ``(component, site)``.
+        With schema ``vbsense.map/1`` and dimensions ``(component, ..., site)``.
     """
     missing = [name for name in ("x", "y", "row", "column") if name not in sites.coords]
     if missing:
         raise LayoutError(f"sites has no coordinate {missing[0]!r}; a map of sites needs x, y, row and column")
     axes = {name: ("site", sites[name].values) for name in ("x", "y", "row", "column")}
-    B = _as_field("B", B)
-    if B.shape != (sites.sizes["site"],):
-        raise LayoutError(f"B has shape {B.shape}; the sites are {sites.sizes['site']}: give (site,)")
-    return _make_map(B, error, component, ("site",), axes, attributes)
+    B, leading = _as_field("B", B), dict(coords or {})
+    if B.ndim != len(leading) + 1 or B.shape[-1] != sites.sizes["site"] or B.size == 0:
+        raise LayoutError(f"B has shape {B.shape}; the sites are {sites.sizes['site']}: give {_named(leading, 'site')}")
+    return _make_map(B, error, component, (*leading, "site"), leading | axes, attributes)
+
+
+def _named(leading: Mapping[str, Any], *tail: str) -> str:
+    """Dimensions as a tuple is written."""
+    return "(" + ", ".join((*leading, *tail)) + ("," if len(leading) + len(tail) == 1 else "") + ")"
 
 
 def _make_map(
@@ -309,6 +332,9 @@ def _build(schema: str, data: dict[str, Any], axes: dict[str, Any], attributes: 
             near = difflib.get_close_matches(name, ATTRIBUTES, n=1) or [known for known in ATTRIBUTES if name in known]
             hint = f"did you mean {near[0]!r}?" if near else "start your own names with 'user_'"
             raise LayoutError(f"unknown attribute {name!r}; {hint}")
+    for name, (dims, *_) in data.items():
+        if len(set(dims)) < len(dims):
+            raise LayoutError(f"{name} would have the dimensions {dims}; give each leading one a name of its own")
     if schema == SWEEP:
         axes = axes | {"frequency": check_frequency(axes["frequency"])}
     try:

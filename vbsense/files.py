@@ -94,7 +94,7 @@ def save_computed(
         As in `save`.
     values : mapping of str to callable
         For each such variable a function of an index (one slice for each dimension, see
-        `vbsense.storage.blocks.blocks`) that returns the values there, in the dtype of the variable. It is called
+        `vbsense.storage.blocks.pieces`) that returns the values there, in the dtype of the variable. It is called
         once for each block, in any order, from several threads.
     threads : int, optional
         By default as many as there are processors; the file does not depend on it.

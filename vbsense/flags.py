@@ -55,6 +55,11 @@ _ROWS = (
         "another answer describes the spectrum nearly as well",
         "average longer, or give start values or bounds",
     ),
+    (
+        "no_field",
+        "no field gives such lines with this defect",
+        "check its D and E, and what else may look like lines; noise alone does it in vector_map, not in field_map",
+    ),
 )
 
 FLAGS = {name: Flag(name, 1 << k, meaning, remedy) for k, (name, meaning, remedy) in enumerate(_ROWS)}

@@ -42,20 +42,41 @@ ATTRIBUTES = {
 }
 
 UNITS = {"frequency": "Hz", "y": "m", "x": "m", "row": "1", "column": "1", "polarity": "1", "sweep": "1", "site": "1"}
+UNITS |= {"temperature": "K", "current": "A", "time": "s"}
+
+# What a map may hold: its unit, and whether it has components.
+_MAPPED = {"B": ("T", True), "J": ("A/m", True), "sensor_temperature": ("K", False), "D": ("Hz", False)}
 
 
 class LayoutError(ValueError):
     """A dataset that does not have the layout that its reader needs."""
 
 
-def require(dataset: xr.Dataset, schema: str) -> xr.Dataset:
-    """Check `dataset` and that it is of the kind `schema` ("sweep", "fit" or "map")."""
+def require(dataset: xr.Dataset, schema: str, *, leading: bool = False) -> xr.Dataset:
+    """Check `dataset` and that it is of the kind `schema` ("sweep", "fit" or "map").
+
+    A map is one of a field or current density, with one image or one set of sites for each component; with `leading`
+    it may have more dimensions, or be one of temperatures.
+    """
     if not isinstance(dataset, xr.Dataset):
         raise TypeError(f"a vbsense {schema} is an xarray.Dataset; received {type(dataset).__name__}")
     found = str(dataset.attrs.get("schema", "none"))
     if not found.startswith(f"vbsense.{schema}/"):
         raise LayoutError(f"a {schema} is needed (schema vbsense.{schema}/1); received schema {found!r}")
-    return check_layout(dataset)
+    check_layout(dataset)
+    if schema == "map" and not leading:
+        _check_single(dataset)
+    return dataset
+
+
+def _check_single(dataset: xr.Dataset) -> None:
+    if "B" not in dataset and "J" not in dataset:
+        raise LayoutError(f"a map of 'B' or 'J' is needed; this one holds {', '.join(map(str, dataset.data_vars))}")
+    for name in (name for name in _MAPPED if name in dataset):
+        more = [str(dim) for dim in dataset[name].dims if dim not in ("component", "y", "x", "site")]
+        if more:
+            one = ", ".join(f"{dim}=0" for dim in more)
+            raise LayoutError(f"{name} has the dimensions {', '.join(more)} as well; select one map: .isel({one})")
 
 
 def check_layout(dataset: xr.Dataset) -> xr.Dataset:
@@ -175,9 +196,12 @@ def check_frequency(frequency: object) -> np.ndarray:
         raise LayoutError("frequency holds NaN or infinite values; give finite frequencies in Hz")
     if values.size > 1 and not (np.diff(values) > 0).all():
         k = int(np.argmin(np.diff(values) > 0))
+        remedy = "sort it, and the signal with it"
+        if values[k] == values[k + 1]:
+            remedy = "average points of the same frequency into one"
         raise LayoutError(
             f"frequency is not ascending: {values[k]:.6g} is followed by {values[k + 1]:.6g} Hz "
-            f"(points {k} and {k + 1}); sort it, and the signal with it"
+            f"(points {k} and {k + 1}); {remedy}"
         )
     if values[0] < 1e6:
         raise LayoutError(f"frequency starts at {values[0]:.6g}; frequencies are in Hz (3.47 GHz is 3.47e9)")
@@ -217,23 +241,33 @@ def _check_fit(dataset: xr.Dataset) -> None:
 
 
 def _check_map(dataset: xr.Dataset) -> None:
-    names = [name for name in ("B", "J") if name in dataset]
+    names = [name for name in _MAPPED if name in dataset]
     if not names:
         raise LayoutError(
-            "a map needs the variable 'B' (T) or 'J' (A/m); this one has " + ", ".join(map(str, dataset.data_vars))
+            "a map needs the variable 'B' (T), 'J' (A/m) or 'sensor_temperature' (K); this one has "
+            + ", ".join(map(str, dataset.data_vars))
         )
     for name in names:
-        unit = {"B": "T", "J": "A/m"}[name]
-        dims = tuple(map(str, dataset[name].dims))
-        if dims not in (("component", "y", "x"), ("component", "site")):
-            raise LayoutError(f"{name} has dimensions {dims}; a map has (component, y, x) or (component, site)")
+        unit, components = _MAPPED[name]
+        _check_map_dims(name, tuple(map(str, dataset[name].dims)), components)
         for each in (name, f"{name}_err"):
             if each in dataset and dataset[each].attrs.get("units") != unit:
                 raise LayoutError(f"{each} has units {dataset[each].attrs.get('units')!r}; it must be in {unit!r}")
         if f"{name}_err" in dataset and dataset[f"{name}_err"].dims != dataset[name].dims:
-            raise LayoutError(f"{name}_err has dimensions {dataset[f'{name}_err'].dims}; {name} has {dims}")
+            found = dataset[f"{name}_err"].dims
+            raise LayoutError(f"{name}_err has dimensions {found}; {name} has {dataset[name].dims}")
         known = dataset["component"].values.tolist() if "component" in dataset.coords else []
-        if not set(known) <= {"x", "y", "z"} or not known:
+        if components and (not set(known) <= {"x", "y", "z"} or not known):
             raise LayoutError(f"{name} has the components {known!r}; give the coordinate 'component' of 'x', 'y', 'z'")
         _check_positions(dataset, name)
     _check_attributes(dataset)
+
+
+def _check_map_dims(name: str, dims: tuple[str, ...], components: bool) -> None:
+    head = ("component",) if components else ()
+    tail = ("y", "x") if dims[-2:] == ("y", "x") else ("site",)
+    between = set(dims[len(head) : len(dims) - len(tail)])
+    known = {"component", "frequency", "y", "x", "site"}
+    if dims[: len(head)] != head or dims[-len(tail) :] != tail or known & between:
+        form = "(component, y, x) or (component, site), with others between" if components else "(y, x) or (site)"
+        raise LayoutError(f"{name} has dimensions {dims}; a map has {form}")

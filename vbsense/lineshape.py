@@ -101,7 +101,8 @@ def get_model(model: str | Model) -> Model:
     Parameters
     ----------
     model : str or Model
-        A name from the table of this module, with "+baseline" or "+shared_<word>" behind it if wanted, or your own.
+        A name from the table of this module, with "+baseline" or "+shared_<word>" behind it if wanted, of the
+        Hamiltonian also "+E", or your own.
 
     Raises
     ------
@@ -131,9 +132,11 @@ def _composed(name: str) -> Model:
     known = MODELS | SPECIAL_MODELS
     first, *more = name.split("+")
     if first in HAMILTONIAN:
-        from vbsense.groundstate.effective import hamiltonian_model
+        from vbsense.groundstate.effective import E_RANGE, hamiltonian_model
 
-        model: Model = hamiltonian_model(shape=HAMILTONIAN[first])
+        free = "E" in more
+        model: Model = hamiltonian_model(shape=HAMILTONIAN[first], E_range=E_RANGE if free else None)
+        more = [part for part in more if part != "E"]
     elif first in known:
         model = known[first]
     else:

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from vbsense import __version__
-from vbsense.cli import acquire, demo, fit, forecast, info, map_, recover, sensitivity, simulate, spectrum
+from vbsense.cli import acquire, current, demo, fit, forecast, info, map_, recover, sensitivity, simulate, spectrum
 
 __all__ = ["build_parser", "main"]
 
-COMMANDS = (demo, simulate, forecast, acquire, fit, map_, sensitivity, spectrum, info, recover)
+COMMANDS = (demo, simulate, forecast, acquire, fit, map_, current, sensitivity, spectrum, info, recover)
 
 DESCRIPTION = "Magnetic imaging with boron-vacancy spins in hBN: simulate, acquire, analyse."
 EPILOG = """\
@@ -22,6 +22,7 @@ start here:
   vbsense forecast gold_wire_nanoarray            what it will reach, before it is made
   vbsense fit sweep.h5                            -> fit.h5
   vbsense map fit.h5                              -> field.h5
+  vbsense current field.h5 --standoff 100nm       -> current.h5
   vbsense sensitivity fit.h5                      how small a field it sees, by every definition
   vbsense info field.h5                           what is in a file
 

@@ -75,10 +75,13 @@ def _fit_large(sweep: Any, out: Path, args: argparse.Namespace) -> str:
 
 
 def summary(fit: Any) -> str:
-    """How many fits are good, and what is wrong with the others."""
+    """How many fits are good, and what is wrong with the others; if none is good, what to do about most of them."""
     from vbsense.flags import FLAGS
 
     flags = fit["flags"].values
     counts = {flag.name: int(((flags & flag.bit) > 0).sum()) for flag in FLAGS.values()}
     bad = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
-    return f"{int((flags == 0).sum())} of {flags.size} fits without a flag" + (f"; {bad}" if bad else "")
+    good = int((flags == 0).sum())
+    most = max(FLAGS.values(), key=lambda flag: counts[flag.name])
+    advice = f"; {most.name.replace('_', ' ')}: {most.remedy}" if not good and flags.size else ""
+    return f"{good} of {flags.size} fits without a flag" + (f"; {bad}" if bad else "") + advice

@@ -115,11 +115,12 @@ def _how(table: Any, fit: Any) -> str:
 
 
 def draw(field: Any, path: Path) -> None:
-    """Write a picture of the map."""
+    """Write a picture of the map, of several the first."""
     from matplotlib.figure import Figure
 
     from vbsense.analysis import plot
 
+    field = field.isel({dim: 0 for dim in field["B"].dims if dim not in ("component", "y", "x", "site")})
     figure = Figure(figsize=(6, 5), layout="constrained")
     ax = figure.subplots()
     if "site" in field["B"].dims:

@@ -30,9 +30,10 @@ from vbsense.defect import VB14N, Defect
 from vbsense.groundstate._inputs import frequency_axis, unit_drive
 from vbsense.lineshape import Model
 
-__all__ = ["SHAPES", "HamiltonianModel", "hamiltonian_model"]
+__all__ = ["E_RANGE", "SHAPES", "HamiltonianModel", "hamiltonian_model"]
 
 SHAPES = ("lorentzian", "gaussian")
+E_RANGE = 20e6  # Hz: of "hamiltonian+E"
 SCALE = 1e8  # Hz: the frequency that is 1 in the kernel
 MILLI = 1e-3  # T: the field that is 1 in the kernel
 
@@ -60,20 +61,33 @@ class HamiltonianModel(Model):
         Of every effective line.
     largest : float
         Largest field of the table (T).
+    E_range : float, optional
+        Where E is a parameter, how far it may be from that of `defect` (Hz).
     """
 
     defect: Defect = field(default=VB14N, compare=False)
     drive: tuple[complex, ...] = (1.0, 0.0, 0.0)
     shape: str = "lorentzian"
     largest: float = _LARGEST
+    E_range: float | None = None
 
     def __post_init__(self) -> None:  # made by the function below, and nowhere else: nothing to check
         assert self.constants is not None
         self.constants.flags.writeable = False
 
+    @property
+    def _table(self) -> _Table:
+        return _tables(self.constants, self.E_range is not None)[-1 if self.E_range is None else 1]
+
+    @property
+    def spacing(self) -> float:
+        """Mean distance of the effective lines of the upper branch at the largest field (Hz)."""
+        place = self._table.lines(np.asarray(self.largest))[0][1]
+        return float(np.ptp(place) / max(place.size - 1, 1))
+
     def branches(self, Bz: Any, D: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Centres of gravity of the lower and the upper branch (Hz) at fields (T)."""
-        place, weight = _Table(self.constants).lines(np.asarray(Bz, dtype=float))
+        place, weight = self._table.lines(np.asarray(Bz, dtype=float))
         mean = (place * weight).sum(-1) / weight.sum(-1) + (self.defect.D if D is None else D)
         return mean[..., 0], mean[..., 1]
 
@@ -85,8 +99,9 @@ def hamiltonian_model(
     *,
     frequency: Any = None,
     largest: float | None = None,
+    E_range: float | None = None,
 ) -> HamiltonianModel:
-    """A line shape with the parameters offset, D, Bz, fwhm, contrast_lower and contrast_upper.
+    """A line shape with the parameters offset, D, Bz, fwhm, contrast_lower, contrast_upper and, if wanted, E.
 
     ``Bz`` is the size of the field along c (T), ``D`` the zero-field splitting (Hz), ``fwhm`` the width of one exact
     line (Hz), and a contrast the depth that its branch would have as one bare line, as in `vbsense.spectrum`.
@@ -106,6 +121,9 @@ def hamiltonian_model(
     largest : float, optional
         Largest field (T), 0.1 mT to 80 % of the level anticrossing; by default 65 mT or, with `frequency`, where the
         lines have left the sweep.
+    E_range : float, optional
+        How far from that of `defect` E may be (Hz), 1 to 30 MHz; it then is a seventh parameter, ``E``. Without it E
+        is that of `defect`.
 
     Returns
     -------
@@ -124,6 +142,12 @@ def hamiltonian_model(
     `frequency`, read 2 to 60 mT within 1.5 uT, for E = 0 and 59 MHz and the drive along and between the axes of E
     (tests/test_hamiltonian_fit.py).
 
+    With `E_range`, a parabola through tables at three E makes E a parameter, or a number to fix. Where it is fixed at
+    the right value, 2 to 12 mT are read within 1 uT at E of the defect and 4 uT within 20 MHz of it. Where it is free
+    it takes up what effective lines leave out: E is then within 3.5 MHz, the field within 15 uT up to 4 mT, and within
+    65 uT at 11 mT, where a spectrum hardly tells E. So fit E in a bright spectrum at a low field and give it in
+    ``fixed={"E": ...}``. Fits take some five times as long.
+
     Examples
     --------
     >>> model = hamiltonian_model(VB14N.at(E=50e6), shape="gaussian", largest=3e-3)
@@ -141,7 +165,19 @@ def hamiltonian_model(
     if axis is not None and (axis.size < 2 or np.diff(axis).min() <= 0):
         raise ValueError(f"frequency holds {axis.size} values; it needs two or more, ascending")
     top = _top(defect, axis) if largest is None else _checked_top(defect, largest)
-    return _build(defect, direction, shape, None if axis is None else axis.tobytes(), top)
+    known = None if axis is None else axis.tobytes()
+    return _build(defect, direction, shape, known, top, None if E_range is None else _checked_range(defect, E_range))
+
+
+def _checked_range(defect: Defect, E_range: Any) -> float:
+    if np.ndim(E_range) or not (np.isfinite(E_range) and 1e6 <= E_range <= 30e6):
+        raise ValueError(f"E_range is {E_range!r}; it is a frequency in Hz from 1e6 to 30e6, for example 20e6")
+    if abs(defect.E) - E_range < _SMALL_E:
+        raise ValueError(
+            f"E_range is {E_range:g} Hz and E of {defect.name} {defect.E:g} Hz; "
+            f"E can be fitted where it stays above {_SMALL_E:g} Hz"
+        )
+    return float(E_range)
 
 
 def _anticrossing(defect: Defect) -> float:
@@ -189,33 +225,84 @@ def _exact(defect: Defect, drive: tuple[complex, ...], top: float, coarse: float
 
 @lru_cache(maxsize=16)
 def _build(
-    defect: Defect, drive: tuple[complex, ...], shape: str, frequency: bytes | None, top: float
+    defect: Defect, drive: tuple[complex, ...], shape: str, frequency: bytes | None, top: float, E_range: float | None
 ) -> HamiltonianModel:
     axis = None if frequency is None else np.frombuffer(frequency).copy()  # kernels want it writable
-    constants = _constants(defect, drive, shape, axis, top)
-    table = _Table(constants)
-    names = ("offset", "D", "Bz", "fwhm", "contrast_lower", "contrast_upper")
+    if E_range is None:
+        constants = _constants(defect, drive, shape, axis, top)
+    else:
+        places = [defect.E + k * E_range for k in (-1, 0, 1)]
+        rows = [_constants(defect.at(E=E), drive, shape, axis, top) for E in places]
+        constants = np.concatenate([[defect.E / SCALE, E_range / SCALE], *rows])
+    names: tuple[str, ...] = ("offset", "D", "Bz", "fwhm", "contrast_lower", "contrast_upper")
+    bounds = {name: (0.0, 1.0) for name in names[4:]} | {"offset": (0.0, np.inf), "fwhm": (0.0, np.inf)}
+    bounds |= {"D": (defect.D - _RANGE_OF_D, defect.D + _RANGE_OF_D), "Bz": (0.0, top)}
+    units: tuple[str, ...] = ("electron", "Hz", "T", "Hz", "1", "1")
+    kind = "hamiltonian_"
+    if E_range is not None:
+        names, units, kind = (*names, "E"), (*units, "Hz"), "hamiltonian_E_"
+        bounds |= {"E": (defect.E - E_range, defect.E + E_range)}
+    name = ("hamiltonian" if shape == "lorentzian" else "hamiltonian_gaussian") + ("" if E_range is None else "+E")
+    return HamiltonianModel(
+        name, names, units,
+        _formula(_tables(constants, E_range is not None), shape, defect.E, E_range),
+        f"vbsense.groundstate.effective_kernels:{kind}{shape}", ("D",), bounds, SCALE, None, constants,
+        defect, drive, shape, top, E_range,
+    )  # fmt: skip
 
-    def function(frequency: Any, offset: Any, D: Any, Bz: Any, fwhm: Any, *contrasts: Any) -> Any:
-        bias, shift, wider = table.effective(np.asarray(Bz, dtype=float), np.asarray(fwhm, dtype=float))
-        place, weight = table.lines(Bz + bias)
+
+def _tables(constants: Any, with_E: bool) -> list[_Table]:
+    """The table, or the three of them."""
+    return [_Table(part) for part in (np.split(constants[2:], 3) if with_E else [constants])]
+
+
+def _formula(tables: list[_Table], shape: str, middle: float, E_range: float | None) -> Any:
+    """The model in numpy."""
+
+    def mixed(E: Any, values: Any) -> Any:
+        if E_range is None:
+            return values[0]
+        t = (np.asarray(E, dtype=float) - middle) / E_range
+        factors = t * (t - 1) / 2, 1 - t * t, t * (t + 1) / 2
+        more = values[0].ndim - t.ndim
+        return sum(np.reshape(f, t.shape + (1,) * more) * v for f, v in zip(factors, values, strict=True))
+
+    def function(
+        frequency: Any,
+        offset: Any,
+        D: Any,
+        Bz: Any,
+        fwhm: Any,
+        contrast_lower: Any,
+        contrast_upper: Any,
+        E: Any = middle,
+    ) -> Any:
+        Bz, fwhm, E = np.broadcast_arrays(np.asarray(Bz, dtype=float), np.asarray(fwhm, dtype=float), E)
+        own = [np.stack(table.effective(Bz, fwhm), -1) for table in tables]
+        bias, shift, wider = np.moveaxis(mixed(E, own), -1, 0)
+        lines = [table.lines(Bz + bias) for table in tables]
+        place, weight = (mixed(E, [both[k] for both in lines]) for k in (0, 1))
         fwhm, D = fwhm + wider, D + shift
         dips = 0.0
-        for branch, contrast in enumerate(contrasts):
+        for branch, contrast in enumerate((contrast_lower, contrast_upper)):
             for k in range(place.shape[-1]):
                 u = (np.asarray(frequency) - D - place[..., branch, k]) / fwhm
                 line = 1 / (1 + 4 * u * u) if shape == "lorentzian" else np.exp(-4 * np.log(2) * u * u)
                 dips = dips + contrast * weight[..., branch, k] * line
         return offset * (1 - dips)
 
-    bounds = {name: (0.0, 1.0) for name in names[4:]} | {"offset": (0.0, np.inf), "fwhm": (0.0, np.inf)}
-    bounds |= {"D": (defect.D - _RANGE_OF_D, defect.D + _RANGE_OF_D), "Bz": (0.0, top)}
-    return HamiltonianModel(
-        "hamiltonian" if shape == "lorentzian" else "hamiltonian_gaussian", names,
-        ("electron", "Hz", "T", "Hz", "1", "1"), function,
-        f"vbsense.groundstate.effective_kernels:hamiltonian_{shape}", ("D",), bounds, SCALE, None, constants,
-        defect, drive, shape, top,
-    )  # fmt: skip
+    return function if E_range is not None else _six(function)
+
+
+def _six(function: Any) -> Any:
+    """The same without E."""
+
+    def without_E(
+        frequency: Any, offset: Any, D: Any, Bz: Any, fwhm: Any, contrast_lower: Any, contrast_upper: Any
+    ) -> Any:
+        return function(frequency, offset, D, Bz, fwhm, contrast_lower, contrast_upper)
+
+    return without_E
 
 
 def _constants(
@@ -247,7 +334,7 @@ def _sampled(place: np.ndarray, frequency: np.ndarray | None) -> np.ndarray:
     Those of the sweep; if there are none, or a branch lies outside, frequencies around the lines.
     """
     middle = place.mean(-1)
-    rows = []
+    rows: list[Any] = []
     for own, (lower, upper) in zip(place, middle, strict=True):
         seen = frequency is not None and frequency[0] < lower and upper < frequency[-1]
         rows.append(frequency if seen else _around(own))

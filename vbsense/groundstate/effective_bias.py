@@ -113,7 +113,8 @@ def _fit(
     axis = frequency[some]
     weight = np.isfinite(axis).astype(float)
     axis = np.where(np.isfinite(axis), axis, axis[:, :1])
-    truth = np.stack([_spectrum(f, *exact.sticks(k), width, shape) for f, k in zip(axis, some.tolist(), strict=True)])
+    sticks = [exact.sticks(k) for k in some.tolist()]
+    truth = np.stack([_spectrum(f, *own, width=width, shape=shape) for f, own in zip(axis, sticks, strict=True)])
     lines = _lines(fields, exact)
     slopes, mT = lines.derivative(), fields[some] * 1e3
     # Field (mT) off the true one, D (MHz), width (MHz), two contrasts, background.

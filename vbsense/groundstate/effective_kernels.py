@@ -7,6 +7,9 @@ node of the field the places of all lines (lower branch first), their slopes, th
 turns true parameters into effective ones: for every width the differences of field, D and width and their slopes along
 the width, then the slopes of all these along the field.
 
+Where E is a parameter, a seventh, there are three such tables behind E of the middle one and their distance. What a
+fit needs of them at one E, near one field, is put together into one table first.
+
 Lorentzians are added three at a time, for one division, and Gaussians two at a time. Four sums serve all derivatives,
 for LLVM gives up on loops that store to more arrays than that.
 """
@@ -24,9 +27,17 @@ from vbsense._jit import kernel
 # delete the __pycache__ folders.
 from vbsense._shapes import SIGNATURES, exp_negative
 
-__all__ = ["HEAD", "PARAMETERS", "hamiltonian_gaussian", "hamiltonian_lorentzian"]
+__all__ = [
+    "HEAD",
+    "PARAMETERS",
+    "hamiltonian_E_gaussian",
+    "hamiltonian_E_lorentzian",
+    "hamiltonian_gaussian",
+    "hamiltonian_lorentzian",
+]
 
 PARAMETERS, HEAD = 6, 8  # numbers before the constants; numbers of these before the table
+_NEAR = 7  # nodes of the field on either side that effective fields can lie in
 _REALS = (float32, float64)
 _RATE = -4.0 * math.log(2.0)
 
@@ -288,3 +299,59 @@ def hamiltonian_gaussian(x, p, out, jacobian):
         by_field[m] *= -offset
         by_fwhm[m] *= wide
     _by_true(differences, by_D, by_field, by_fwhm)
+
+
+@kernel([void(r[::1], r, r[::1]) for r in _REALS])
+def _blend(p, E, q):
+    """Fill `q` as of a model without E: the parabola through the three tables, at the nodes near the field."""
+    real = p.dtype.type
+    one, two = real(1), real(2)
+    size, begin = q.size - PARAMETERS, PARAMETERS + 3
+    t = (E - p[PARAMETERS + 1]) / p[PARAMETERS + 2]
+    low, middle, high = t * (t - one) / two, one - t * t, t * (t + one) / two
+    for i in range(PARAMETERS):
+        q[i] = p[i]
+    for i in range(HEAD):
+        q[PARAMETERS + i] = p[begin + i]
+    _, k = _interval(q, q[2])
+    node = 8 * int(q[6]) + 12 * int(q[11])
+    first = HEAD + max(k - _NEAR, 0) * node
+    last = min(HEAD + (k + _NEAR + 2) * node, size)
+    a, b, c = p[begin : begin + size], p[begin + size : begin + 2 * size], p[begin + 2 * size :]
+    out = q[PARAMETERS:]
+    for m in range(first, last):
+        out[m] = low * a[m] + middle * b[m] + high * c[m]
+
+
+@kernel([void(boolean, r[::1], r[::1], r[::1], r[:, ::1]) for r in _REALS])
+def _with_E(gaussian, x, p, out, jacobian):
+    """Six parameters as above, and E, for which the derivative is a central difference."""
+    real = x.dtype.type
+    one = real(1)
+    step = real(4) * real((np.nextafter(one, real(2)) - one) ** (1.0 / 3.0))
+    q = np.zeros(PARAMETERS + (p.size - PARAMETERS - 3) // 3, x.dtype)
+    by_E, rows = jacobian[PARAMETERS], jacobian[:PARAMETERS]
+    for turn in range(3):  # the last one at E itself
+        E = p[PARAMETERS] + (step if turn == 1 else -step if turn == 0 else real(0))
+        _blend(p, E, q)
+        if gaussian:
+            hamiltonian_gaussian(x, q, out, rows)
+        else:
+            hamiltonian_lorentzian(x, q, out, rows)
+        for m in range(x.size):
+            if turn == 0:
+                by_E[m] = out[m]
+            elif turn == 1:
+                by_E[m] = (out[m] - by_E[m]) / (step + step)
+
+
+@kernel(SIGNATURES)
+def hamiltonian_E_lorentzian(x, p, out, jacobian):
+    """Lorentzians, with E for a seventh parameter."""
+    _with_E(False, x, p, out, jacobian)
+
+
+@kernel(SIGNATURES)
+def hamiltonian_E_gaussian(x, p, out, jacobian):
+    """Gaussians, with E for a seventh parameter."""
+    _with_E(True, x, p, out, jacobian)

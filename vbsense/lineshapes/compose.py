@@ -156,7 +156,9 @@ def with_baseline(model: str | Model) -> Model:
     >>> drifting.evaluate([2.4e9, 3.4e9, 4.4e9], [1000.0, 3.4e9, 1e6, 0.1, 1e-10]).round(2).tolist()
     [900.0, 900.0, 1100.0]
     """
-    model = _model(model)
+    from vbsense.lineshape import get_model
+
+    model = get_model(model)
     if not model.positions or "slope" in model.parameters:
         why = "has a slope already" if model.positions else "has no positions, so that there is no middle"
         raise ValueError(f"model {model.name!r} {why}; no baseline can be added")

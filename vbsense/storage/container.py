@@ -144,12 +144,12 @@ class _Writing:
 
 def _prepare(variable: Stored) -> Any:
     """What turns an index into (start, packed bytes or plain values, digest)."""
-    values, lengths = variable.values, _chunks(variable)
+    dims, values, lengths = variable.dims, variable.values, _chunks(variable)
 
     def prepare(index: tuple[slice, ...]) -> tuple[tuple[int, ...], Any, bytes]:
         block = np.asarray(values[index])
         packed = block if lengths is None else pack(block, lengths)
-        return tuple(part.start for part in index), packed, block_digest(block)
+        return tuple(part.start for part in index), packed, block_digest(dims, block)
 
     return prepare
 

@@ -6,6 +6,7 @@ it is left to HDF5.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import zlib
@@ -15,6 +16,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from vbsense.storage.ordered import in_order
 from vbsense.storage.packing import fletcher32
 
 __all__ = ["read_values"]
@@ -22,7 +24,7 @@ __all__ = ["read_values"]
 _FILTERS = [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32]
 
 
-def read_values(variable: xr.Variable) -> np.ndarray:
+def read_values(variable: xr.Variable, *, threads: int = 1) -> np.ndarray:
     """Values of a variable, or of a part of one, that may still lie in its file.
 
     Parameters
@@ -30,6 +32,8 @@ def read_values(variable: xr.Variable) -> np.ndarray:
     variable : xarray.Variable
         In memory, made of dask arrays, or of `vbsense.files.open_lazy`, whose chunks are then unpacked in this thread,
         beside those of other threads.
+    threads : int, default 1
+        How many unpack chunks of a file, if more than this one.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def read_values(variable: xr.Variable) -> np.ndarray:
     True
     """
     found = _in_file(variable)
-    values = None if found is None else _read(*found)
+    values = None if found is None else read_chunks(*found, threads=threads)
     return np.asarray(variable.values) if values is None else values
 
 
@@ -86,7 +90,7 @@ def _is_plain(stored: Any, key: tuple[Any, ...]) -> bool:
     )
 
 
-def _read(stored: Any, lock: Any, key: tuple[Any, ...]) -> np.ndarray | None:
+def read_chunks(stored: Any, lock: Any, key: tuple[Any, ...], *, threads: int = 1) -> np.ndarray | None:
     """Values at `key`; None if a chunk is not there or is packed otherwise."""
     ranges = [slice(int(k), int(k) + 1) if not isinstance(k, slice) else slice(*k.indices(n))
               for k, n in zip(key, stored.shape, strict=True)]  # fmt: skip
@@ -94,22 +98,33 @@ def _read(stored: Any, lock: Any, key: tuple[Any, ...]) -> np.ndarray | None:
     out = np.empty(shape, stored.dtype)
     axes = [range(r.start // n * n, r.stop if r.stop > r.start else r.start, n)
             for r, n in zip(ranges, stored.chunks, strict=True)]  # fmt: skip
-    for start in itertools.product(*axes):
-        try:
-            with lock:
-                mask, packed = stored.id.read_direct_chunk(start)
-        except (OSError, RuntimeError, ValueError):
-            return None  # HDF5 knows what it means
-        if mask:
-            return None
-        chunk = _unpack(packed, stored, start)
+
+    def read(start: tuple[int, ...]) -> bool:
+        packed = _packed(stored, lock, start)
+        if packed is None:
+            return False
         there, here = [], []
         for r, first, n in zip(ranges, start, stored.chunks, strict=True):
             low, high = max(r.start, first), min(r.stop, first + n)
             there.append(slice(low - first, high - first))
             here.append(slice(low - r.start, high - r.start))
-        out[tuple(here)] = chunk[tuple(there)]
+        out[tuple(here)] = _unpack(packed, stored, start)[tuple(there)]
+        return True
+
+    with contextlib.closing(in_order(read, itertools.product(*axes), threads=threads)) as done:
+        if not all(done):
+            return None
     return out[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
+
+
+def _packed(stored: Any, lock: Any, start: tuple[int, ...]) -> bytes | None:
+    """A chunk as it lies in the file; None if HDF5 should read it."""
+    try:
+        with lock:
+            mask, packed = stored.id.read_direct_chunk(start)
+    except (OSError, RuntimeError, ValueError):
+        return None  # HDF5 knows what it means
+    return None if mask else packed
 
 
 def _unpack(packed: bytes, stored: Any, start: tuple[int, ...]) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from vbsense.data import LayoutError
-from vbsense.storage.blocks import blocks
+from vbsense.storage.blocks import blocks, pieces
 
 __all__ = ["Computed", "Stored", "block_digest", "decode", "digest", "encode", "indices", "read_attributes"]
 
@@ -86,7 +86,7 @@ def digest(variables: Mapping[str, Stored], known: Mapping[str, bytes] | None = 
     variables : mapping of str to Stored
         Their values are taken block by block, so that a file is verified without holding it.
     known : mapping of str to bytes, optional
-        Variables whose blocks were seen before: `block_digest` of each of them, joined in order.
+        Variables whose values were seen before: `block_digest` of each of `indices`, joined in order.
 
     Examples
     --------
@@ -103,21 +103,24 @@ def digest(variables: Mapping[str, Stored], known: Mapping[str, bytes] | None = 
             total.update(known[name])
         else:
             for index in indices(v):
-                total.update(block_digest(np.asarray(v.values[index])))
+                total.update(block_digest(v.dims, np.asarray(v.values[index])))
     return total.hexdigest()
 
 
 def indices(variable: Stored) -> list[tuple[slice, ...]]:
-    """Indices of the blocks of a variable; text is one block."""
+    """Indices of the chunks of a variable; text is one."""
     values = variable.values
     if values.dtype.kind in "OU":
         return [(slice(None),) * len(variable.dims)]
-    return list(blocks(variable.dims, tuple(values.shape), values.dtype.itemsize))
+    return list(pieces(variable.dims, tuple(values.shape), values.dtype.itemsize))
 
 
-def block_digest(values: np.ndarray) -> bytes:
-    """SHA-256 of the bytes of one block, little-endian and in C order."""
-    return hashlib.sha256(_bytes(values)).digest()
+def block_digest(dims: tuple[str, ...], values: np.ndarray) -> bytes:
+    """SHA-256 of every block of one chunk, of its bytes little-endian and in C order, one behind the other."""
+    if values.dtype.kind in "OU":
+        return hashlib.sha256(_bytes(values)).digest()
+    inside = blocks(dims, values.shape, values.dtype.itemsize)
+    return b"".join(hashlib.sha256(_bytes(values[index])).digest() for index in inside)
 
 
 def read_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
