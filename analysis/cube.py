@@ -27,6 +27,7 @@ from vbsense.analysis.fitted import drive_of, hamiltonian_of
 from vbsense.analysis.wire import WireFit
 from vbsense.data import LayoutError
 from vbsense.defect import VB14N, Defect
+from vbsense.groundstate.effective import HamiltonianModel
 from vbsense.layout import require
 from vbsense.lineshape import HAMILTONIAN, Model
 
@@ -234,6 +235,7 @@ def _lines_of(
             raise LayoutError(f"the model {model!r} holds the field already: leave the correction out")
         first = hamiltonian_of(EXACT[model], defect, drive, frequency)
         known = light.attrs["bias_field"] if bias is None else bias
+        assert isinstance(first, HamiltonianModel)
         return first, exact_lines(first, defect, drive, known, sign, free_E=free_E)
     if isinstance(model, str) and model.split("+")[0] in EXACT:
         raise ValueError(f"model {model!r}: nothing can be added to the exact lines; 'hamiltonian+baseline' is there")
