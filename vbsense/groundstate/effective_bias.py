@@ -114,7 +114,7 @@ def _fit(
     weight = np.isfinite(axis).astype(float)
     axis = np.where(np.isfinite(axis), axis, axis[:, :1])
     sticks = [exact.sticks(k) for k in some.tolist()]
-    truth = np.stack([_spectrum(f, *own[:2], width, shape) for f, own in zip(axis, sticks, strict=True)])
+    truth = np.stack([_spectrum(f, own[0], own[1], width, shape) for f, own in zip(axis, sticks, strict=True)])
     lines = _lines(fields, exact)
     slopes, mT = lines.derivative(), fields[some] * 1e3
     # Field (mT) off the true one, D (MHz), width (MHz), two contrasts, background.
