@@ -367,7 +367,8 @@ def test_nothing_is_left_of_a_sweep_that_fails(tmp_path: Path, monkeypatch: pyte
 
 
 SLOW = """
-    import sys, time, numpy as np
+    import signal, sys, time, numpy as np
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what runs in the background
     sys.path.insert(0, {tests!r})
     from test_streaming import Stripes, simulate
     class Slow(Stripes):
