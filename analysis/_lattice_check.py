@@ -7,11 +7,10 @@ import numpy as np
 from vbsense.analysis._lattice_light import Light
 from vbsense.analysis._lattice_locate import Located
 from vbsense.analysis._lattice_spots import FWHM
+from vbsense.analysis._unmix_job import MAX_AMPLIFICATION
 
 __all__ = ["amplification_of", "check"]
 
-# Above this the sites are told apart by noise alone.
-MAX_AMPLIFICATION = 100.0
 # A lattice whose usual spot is less certain than this (sigma) was not seen.
 LEAST_SIGMAS = 3.0
 # The period of the light is that of the model within this factor; of a patch of even light it is below a tenth.

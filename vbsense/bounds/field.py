@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vbsense._names import choices
-from vbsense.bounds.information import Noise, information, model_jacobian, undetermined, variance_of
+from vbsense.bounds.information import Noise, information, model_jacobian, variance_of
 from vbsense.defect import VB14N, Defect
 from vbsense.lineshape import Model, get_model
 
@@ -238,16 +238,6 @@ def choose_free(model: str | Model, free: Sequence[str] | None) -> list[int]:
         if name not in names:
             raise ValueError(f"free: {name!r} is unknown; {choices(name, names)} (the field is always free)")
     return [0, *sorted({1 + names.index(name) for name in chosen})]
-
-
-def why_not(frequency: Any, parameters: Any, model: str | Model, defect: Defect, keep: list[int]) -> str:
-    """Say why one spectrum, ``(p,)``, has no bound."""
-    model = _two_lines(model)
-    values, jacobian = field_jacobian(frequency, parameters, model, defect)
-    missing = undetermined(information(jacobian[keep], values), _names(model, keep))
-    where = " and ".join(f"{parameters[model.index(n)] / 1e9:.4g}" for n in _CENTERS)
-    span = f"{np.min(frequency) / 1e9:.4g} to {np.max(frequency) / 1e9:.4g}"
-    return f"{', '.join(missing) or 'nothing'} left open by points from {span} GHz with lines at {where} GHz"
 
 
 def _names(model: Model, keep: list[int]) -> tuple[str, ...]:
